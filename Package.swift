@@ -1,0 +1,46 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+let numerics: Target.Dependency = .product(name: "RealModule", package: "swift-numerics")
+let argumentParser: Target.Dependency = .product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+  name: "gpucheck",
+  products: [
+    .library(name: "GPUCheck", targets: ["GPUCheck"]),
+    .executable(name: "gpucheck", targets: ["GPUCheckCLI"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-numerics", from: "1.1.1"),
+  ],
+  targets: [
+    // Headers only: libOpenCL is opened at run time, nothing is linked.
+    .systemLibrary(
+      name: "COpenCL",
+      providers: [.apt(["ocl-icd-opencl-dev", "opencl-headers"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(
+      name: "Kernels",
+      dependencies: ["COpenCL"],
+      // A link to kernels/: the text is embedded in the binary.
+      resources: [.embedInCode("Text")]),
+    .target(
+      name: "GPUCheck",
+      dependencies: ["Kernels", "CZlib", numerics],
+      sources: ["Model", "Formats", "Primitives", "Engine", "Check", "Diagnosis", "Report"]),
+    // The folders GPUCheck and gpucheck differ in case only, so the target has a name of its own.
+    .executableTarget(
+      name: "GPUCheckCLI",
+      dependencies: ["GPUCheck", "Kernels", argumentParser],
+      path: "Sources/gpucheck",
+      sources: ["Commands"]),
+    .testTarget(
+      name: "GPUCheckTests",
+      dependencies: ["GPUCheck", "Kernels", numerics],
+      resources: [.copy("Fixtures")]),
+    .testTarget(name: "CommandLineTests", dependencies: ["GPUCheck"]),
+  ],
+  swiftLanguageModes: [.v6]
+)
