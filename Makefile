@@ -1,0 +1,56 @@
+# Two commands are enough on a fresh clone: `make demo` and `make test`.
+# Everything is built in release; what the machine lacks is installed by scripts/setup.
+
+CONFIGURATION := release
+GPUCHECK := .build/$(CONFIGURATION)/gpucheck
+# Testable imports are another build of everything: without them the tests run what users get.
+TEST_OPTIONS := --disable-testable-imports
+
+SWIFT_SOURCES = Package.swift Sources Tests $(if $(shell find benchmarks -name '*.swift' 2>/dev/null),benchmarks)
+SHELL_SCRIPTS = scripts/* .ci/run
+
+.NOTPARALLEL:
+.PHONY: help build demo test format lint bench docs setup setup-test clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+
+build: setup ## Build the library and the program, .build/release/gpucheck
+	swift build -c $(CONFIGURATION)
+
+demo: ## Check examples/digits on the best device there is (PoCL where there is no other)
+	@scripts/setup demo
+	swift build -c $(CONFIGURATION) --product gpucheck
+	@scripts/demo $(GPUCHECK)
+
+test: setup-test ## Run every test
+	swift test -c $(CONFIGURATION) $(TEST_OPTIONS)
+
+format: ## Rewrite the Swift sources in the house format
+	swift format -i -r $(SWIFT_SOURCES)
+
+lint: ## Check format, shell scripts, tracked paths and links
+	swift format lint --strict -r $(SWIFT_SOURCES)
+	@for script in $(SHELL_SCRIPTS); do bash -n "$$script" || exit 1; done
+	@scripts/check-tree
+	@scripts/check-links
+
+bench: ## Run the benchmarks (Python with NumPy, in .venv)
+	@scripts/setup bench
+	swift build -c $(CONFIGURATION)
+	python3 -m venv .venv
+	.venv/bin/python -m pip install --quiet numpy
+	.venv/bin/python benchmarks/run.py
+
+docs: setup ## Build the API documentation in .build/docs and check the links of the Markdown files
+	@scripts/docs
+	@scripts/check-links
+
+setup: ## Install what a build needs
+	@scripts/setup build
+
+setup-test: ## Install what the tests need too: PoCL, Oclgrind
+	@scripts/setup test
+
+clean: ## Remove what was built
+	rm -rf .build .venv

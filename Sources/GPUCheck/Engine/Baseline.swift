@@ -1,0 +1,80 @@
+/// One forward pass at θ, in double: every node's value, and how exact it is.
+package struct Baseline: Sendable {
+  package let graph: Graph
+  package let parameters: ParameterVector
+  /// The value of every node.
+  package let values: [[Double]]
+  /// Whether each node depends on θ.
+  package let moving: [Bool]
+  /// The variance of each node's rounding error in units of u², in whatever precision it is
+  /// computed; 0 for what is given.
+  package let variances: [[Double]]
+
+  /// Runs the forward pass.
+  package init(graph: Graph, parameters: ParameterVector) {
+    var values: [[Double]] = []
+    var moving: [Bool] = []
+    var variances: [[Double]] = []
+    for node in graph.nodes {
+      switch node.definition {
+      case .constant(let tensor):
+        values.append(tensor.values)
+        moving.append(false)
+        variances.append([Double](repeating: 0, count: node.count))
+      case .parameter(let segment):
+        values.append(Array(parameters[segment: segment]))
+        moving.append(true)
+        variances.append([Double](repeating: 0, count: node.count))
+      case .apply(let operation, let inputs):
+        let shapes = inputs.map { graph.nodes[$0].shape }
+        let primitive = operation.primitive
+        let output = primitive.forward(inputs.map { values[$0] }, shapes: shapes)
+        let known = NodeValues(
+          inputs: inputs.map { values[$0] }, shapes: shapes, output: output,
+          moving: inputs.map { moving[$0] })
+        values.append(output)
+        moving.append(inputs.contains { moving[$0] })
+        variances.append(
+          primitive.forwardVariance(known, inputs: inputs.map { variances[$0] }))
+      }
+    }
+    self.graph = graph
+    self.parameters = parameters
+    self.values = values
+    self.moving = moving
+    self.variances = variances
+  }
+
+  /// J: the sum of the terms.
+  package var cost: Double {
+    graph.terms.reduce(0) { $0 + $1.factor * values[$1.node].reduce(0, +) }
+  }
+
+  /// The variance of J's rounding error in units of u².
+  package var costVariance: Double {
+    graph.terms.reduce(0) { total, term in
+      var sum = RoundedSum()
+      for value in values[term.node] { sum.add(value) }
+      let inherited = variances[term.node].reduce(0, +)
+      return total + term.factor * term.factor * (inherited + sum.variance)
+    }
+  }
+
+  /// A node's inputs and output.
+  package func nodeValues(_ node: Graph.NodeID, inputs: [Graph.NodeID]) -> NodeValues {
+    NodeValues(
+      inputs: inputs.map { values[$0] }, shapes: inputs.map { graph.nodes[$0].shape },
+      output: values[node], moving: inputs.map { moving[$0] })
+  }
+
+  /// The tables that a node's lanes need. An element nearer to a kink than `tieFactor` times its
+  /// own standard rounding error at the unit roundoff u counts as tied.
+  package func coefficients(_ node: Graph.NodeID, unitRoundoff u: Double) -> [[Double]] {
+    guard case .apply(let operation, let inputs) = graph.nodes[node].definition else { return [] }
+    return operation.primitive.coefficients(
+      nodeValues(node, inputs: inputs),
+      tieTolerance: variances[inputs[0]].map { Self.tieFactor * u * $0.squareRoot() })
+  }
+
+  private static let tieFactor = 6.0
+}

@@ -1,0 +1,174 @@
+/// The way of the lanes of one parameter tensor through a graph: which nodes they meet, in which
+/// layout, and which buffers hold them. Nothing upstream of the tensor is computed again.
+package struct LanePlan: Sendable {
+  /// The segment of θ that is perturbed.
+  package var segment: Int
+  package var steps: [LaneStep]
+  /// Elements per lane of each buffer; buffers are shared by nodes that do not live together.
+  package var slots: [Int]
+  /// For each term of J, where its node's lanes are; nil where the term does not move.
+  package var terms: [LaneOperand?]
+
+  /// Elements held for one lane in all buffers.
+  package var elementsPerLane: Int { slots.reduce(0, +) + 2 * terms.count + 2 }
+  /// The largest buffer's elements per lane.
+  package var widestSlot: Int { slots.max() ?? 1 }
+}
+
+/// Lanes of one value: where they are and how they are laid out.
+package struct LaneOperand: Sendable, Equatable {
+  package enum Place: Sendable, Equatable {
+    /// The perturbed parameter itself: `[1, lanes]`.
+    case moves
+    case slot(Int)
+  }
+  package var node: Graph.NodeID
+  package var place: Place
+  package var layout: LaneLayout
+}
+
+/// One step of a plan.
+package struct LaneStep: Sendable {
+  package enum Action: Sendable {
+    /// The operator of the node.
+    case apply(Operator)
+    /// A slice of the node's value becomes the whole of it.
+    case expand
+  }
+  package var action: Action
+  package var node: Graph.NodeID
+  package var inputs: [LaneOperand?]
+  package var inputShapes: [[Int]]
+  package var outputShape: [Int]
+  package var output: LaneOperand
+
+  /// Elements stored for each lane of the output.
+  package var outputElements: Int {
+    output.layout.stored(of: outputShape.reduce(1, *))
+  }
+}
+
+extension LanePlan {
+  /// Plans the way of a segment's lanes. Throws an `InputError` where an operator cannot take the
+  /// combination of moving inputs.
+  package init(graph: Graph, segment: Int) throws {
+    var builder = LanePlanBuilder(graph: graph, segment: segment)
+    try builder.build()
+    self.init(
+      segment: segment, steps: builder.steps, slots: builder.slots, terms: builder.terms)
+  }
+}
+
+private struct LanePlanBuilder {
+  let graph: Graph
+  let segment: Int
+  var steps: [LaneStep] = []
+  var slots: [Int] = []
+  var terms: [LaneOperand?] = []
+  /// The lanes of each node that moves; `expanded` holds the full form of a slice.
+  private var lanes: [Graph.NodeID: LaneOperand] = [:]
+  private var expanded: [Graph.NodeID: LaneOperand] = [:]
+
+  init(graph: Graph, segment: Int) {
+    self.graph = graph
+    self.segment = segment
+  }
+
+  mutating func build() throws {
+    for (id, node) in graph.nodes.enumerated() {
+      switch node.definition {
+      case .constant: continue
+      case .parameter(let part):
+        guard part == segment else { continue }
+        let slice = LaneLayout.Slice(
+          axisLength: node.count, inner: 1, index: LaneIndex(divisor: 1, modulus: node.count))
+        lanes[id] = LaneOperand(node: id, place: .moves, layout: .slice(slice))
+      case .apply(let operation, let inputs):
+        guard inputs.contains(where: { lanes[$0] != nil }) else { continue }
+        try apply(operation, inputs, to: id)
+      }
+    }
+    terms = graph.terms.map { lanes[$0.node] }
+    shareSlots()
+  }
+
+  private mutating func apply(_ operation: Operator, _ inputs: [Graph.NodeID], to id: Graph.NodeID)
+    throws
+  {
+    let shapes = inputs.map { graph.nodes[$0].shape }
+    var operands = inputs.map { lanes[$0] }
+    var layout = try operation.primitive.outputLayout(operands.map { $0?.layout }, shapes: shapes)
+    if layout == nil {
+      operands = inputs.map { expand($0) }
+      layout = try operation.primitive.outputLayout(operands.map { $0?.layout }, shapes: shapes)
+    }
+    guard let layout else {
+      throw InputError(
+        "cannot be perturbed through \(operation.primitive.name): this combination of moving "
+          + "inputs has no rule",
+        tensor: graph.nodes[id].name)
+    }
+    append(.apply(operation), id, operands, shapes, layout)
+    lanes[id] = steps.last?.output
+  }
+
+  /// The full form of a node's lanes, by an extra step where they are a slice.
+  private mutating func expand(_ id: Graph.NodeID) -> LaneOperand? {
+    guard let operand = lanes[id], operand.layout != .full else { return lanes[id] }
+    if let done = expanded[id] { return done }
+    append(.expand, id, [operand], [graph.nodes[id].shape], .full)
+    expanded[id] = steps.last?.output
+    return steps.last?.output
+  }
+
+  private mutating func append(
+    _ action: LaneStep.Action, _ id: Graph.NodeID, _ inputs: [LaneOperand?], _ shapes: [[Int]],
+    _ layout: LaneLayout
+  ) {
+    // A buffer for each step at first; shareSlots puts together those that never live together.
+    let output = LaneOperand(node: id, place: .slot(steps.count), layout: layout)
+    steps.append(
+      LaneStep(
+        action: action, node: id, inputs: inputs, inputShapes: shapes,
+        outputShape: graph.nodes[id].shape, output: output))
+  }
+
+  /// Gives each step's output the first buffer that is free from there to its last use.
+  private mutating func shareSlots() {
+    var lastUse = [Int](repeating: -1, count: steps.count)
+    func slot(of operand: LaneOperand?) -> Int? {
+      if case .slot(let number) = operand?.place { number } else { nil }
+    }
+    for (position, step) in steps.enumerated() {
+      for input in step.inputs {
+        if let used = slot(of: input) { lastUse[used] = position }
+      }
+    }
+    for term in terms {
+      if let used = slot(of: term) { lastUse[used] = steps.count }
+    }
+    var home = [Int](repeating: 0, count: steps.count)
+    var busyUntil: [Int] = []
+    for (position, step) in steps.enumerated() {
+      let free = busyUntil.firstIndex { $0 < position }
+      let chosen = free ?? busyUntil.count
+      if free == nil {
+        busyUntil.append(0)
+        slots.append(0)
+      }
+      busyUntil[chosen] = max(lastUse[position], position)
+      slots[chosen] = max(slots[chosen], step.outputElements)
+      home[position] = chosen
+    }
+    func settled(_ operand: LaneOperand) -> LaneOperand {
+      var operand = operand
+      if let number = slot(of: operand) { operand.place = .slot(home[number]) }
+      return operand
+    }
+    for position in steps.indices {
+      steps[position].inputs = steps[position].inputs.map { $0.map(settled) }
+      steps[position].output = settled(steps[position].output)
+    }
+    terms = terms.map { $0.map(settled) }
+  }
+}

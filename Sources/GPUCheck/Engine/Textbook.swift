@@ -1,0 +1,148 @@
+import Foundation
+
+/// The judge: J by the textbook. Plain loops in double over a graph, sharing no code with the
+/// primitives, held to fixed costs that NumPy computed and short enough to trust by reading.
+public enum Textbook {
+  /// J(θ) by a whole forward pass.
+  public static func cost(_ graph: Graph, _ theta: [Double]) -> Double {
+    var values: [[Double]] = []
+    for node in graph.nodes {
+      switch node.definition {
+      case .constant(let tensor): values.append(tensor.values)
+      case .parameter(let segment): values.append(Array(theta[graph.layout.segments[segment].range]))
+      case .apply(let operation, let inputs):
+        values.append(
+          apply(operation, inputs.map { values[$0] }, inputs.map { graph.nodes[$0].shape }))
+      }
+    }
+    var cost = 0.0
+    for term in graph.terms {
+      var sum = 0.0
+      for value in values[term.node] { sum += value }
+      cost += term.factor * sum
+    }
+    return cost
+  }
+
+  /// J(θ) with one component of θ moved.
+  public static func cost(_ graph: Graph, _ theta: [Double], component: Int, movedTo value: Double)
+    -> Double
+  {
+    var moved = theta
+    moved[component] = value
+    return cost(graph, moved)
+  }
+
+  private static func apply(_ operation: Operator, _ inputs: [[Double]], _ shapes: [[Int]])
+    -> [Double]
+  {
+    switch operation {
+    case .dense(let layout): return dense(inputs, shapes, layout)
+    case .element(let function):
+      var y = inputs[0]
+      for i in y.indices {
+        y[i] = element(function, inputs[0][i], inputs.count > 1 ? inputs[1][i] : 0)
+      }
+      return y
+    case .softmax:
+      var p: [Double] = []
+      for z in rows(inputs[0], shapes[0]) {
+        var total = 0.0
+        for other in z { total += exp(other - largest(z)) }
+        for own in z { p.append(exp(own - largest(z)) / total) }
+      }
+      return p
+    case .softmaxCrossEntropy:
+      return zip(rows(inputs[0], shapes[0]), rows(inputs[1], shapes[1])).map(crossEntropy)
+    case .multiclassHinge(let margin):
+      return zip(rows(inputs[0], shapes[0]), rows(inputs[1], shapes[1])).map { z, label in
+        let y = position(of: label)
+        var sum = 0.0
+        for c in z.indices where c != y { sum += max(0, z[c] - z[y] + margin) }
+        return sum
+      }
+    }
+  }
+
+  private static func dense(_ inputs: [[Double]], _ shapes: [[Int]], _ layout: WeightLayout)
+    -> [Double]
+  {
+    let (samples, ins) = (shapes[0][0], shapes[0][1])
+    let outs = layout == .outIn ? shapes[1][0] : shapes[1][1]
+    var z: [Double] = []
+    for s in 0..<samples {
+      for o in 0..<outs {
+        var sum = inputs.count > 2 ? inputs[2][o] : 0
+        for k in 0..<ins {
+          let weight = layout == .outIn ? inputs[1][o * ins + k] : inputs[1][k * outs + o]
+          sum += weight * inputs[0][s * ins + k]
+        }
+        z.append(sum)
+      }
+    }
+    return z
+  }
+
+  /// −Σ q_c·log softmax(z)_c = S·log(Σ e^{z_c − z_y}) − Σ q_c·(z_c − z_y), y the largest target:
+  /// a cost of 1e-17 keeps its digits.
+  private static func crossEntropy(_ z: [Double], _ q: [Double]) -> Double {
+    let y = position(of: q)
+    var others = 0.0
+    var mass = 0.0
+    var linear = 0.0
+    for c in z.indices {
+      mass += q[c]
+      linear += q[c] * (z[c] - z[y])
+      if c != y { others += exp(z[c] - z[y]) }
+    }
+    return mass * log1p(others) - linear
+  }
+
+  private static func element(_ function: ElementFunction, _ x: Double, _ y: Double) -> Double {
+    switch function {
+    case .relu: return x > 0 ? x : 0
+    case .leakyRelu(let slope): return x > 0 ? x : slope * x
+    case .elu(let alpha): return x > 0 ? x : alpha * expm1(x)
+    case .selu:
+      return 1.0507009873554804934 * (x > 0 ? x : 1.6732632423543772848 * expm1(x))
+    case .tanh: return Foundation.tanh(x)
+    case .sigmoid: return 1 / (1 + exp(-x))
+    case .softplus: return softplus(x)
+    case .silu: return x / (1 + exp(-x))
+    case .gelu: return 0.5 * x * erfc(-x / 2.0.squareRoot())
+    case .geluTanh:
+      return x / (1 + exp(-2 * (2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))
+    case .square: return x * x
+    case .absolute: return abs(x)
+    case .multiply: return x * y
+    case .squaredError: return (x - y) * (x - y)
+    case .huber(let delta):
+      let r = abs(x - y)
+      return r <= delta ? 0.5 * r * r : delta * (r - 0.5 * delta)
+    case .binaryCrossEntropyWithLogits: return y * softplus(-x) + (1 - y) * softplus(x)
+    case .binaryCrossEntropy:
+      return (y > 0 ? -y * log(x) : 0) + (y < 1 ? -(1 - y) * log1p(-x) : 0)
+    case .hinge(let margin): return max(0, margin - y * x)
+    }
+  }
+
+  private static func largest(_ row: [Double]) -> Double {
+    row.reduce(-Double.infinity) { $1 > $0 ? $1 : $0 }
+  }
+
+  /// Where a row has its largest value.
+  private static func position(of row: [Double]) -> Int {
+    var best = 0
+    for c in row.indices where row[c] > row[best] { best = c }
+    return best
+  }
+
+  private static func softplus(_ x: Double) -> Double {
+    max(x, 0) + log1p(exp(-abs(x)))
+  }
+
+  private static func rows(_ values: [Double], _ shape: [Int]) -> [[Double]] {
+    let classes = shape[shape.count - 1]
+    return stride(from: 0, to: values.count, by: classes).map { Array(values[$0..<$0 + classes]) }
+  }
+}

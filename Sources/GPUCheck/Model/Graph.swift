@@ -1,0 +1,70 @@
+/// A cost as a graph of operators: nodes in topological order, and the terms whose sum is J.
+public struct Graph: Sendable {
+  /// The position of a node in `nodes`.
+  public typealias NodeID = Int
+
+  public enum Definition: Sendable {
+    case constant(Tensor)
+    /// A segment of θ.
+    case parameter(segment: Int)
+    case apply(Operator, inputs: [NodeID])
+  }
+
+  public struct Node: Sendable {
+    public var name: String
+    public var shape: [Int]
+    public var definition: Definition
+
+    /// Elements of the node's value.
+    public var count: Int { shape.reduce(1, *) }
+  }
+
+  /// factor · (the sum of a node's elements); J is the sum of the terms.
+  public struct CostTerm: Sendable {
+    public var node: NodeID
+    public var factor: Double
+  }
+
+  public private(set) var nodes: [Node] = []
+  public private(set) var terms: [CostTerm] = []
+  /// θ's layout: the segments that parameter nodes refer to.
+  public let layout: ParameterLayout
+
+  public init(layout: ParameterLayout) {
+    self.layout = layout
+  }
+
+  public mutating func constant(_ name: String, _ tensor: Tensor) -> NodeID {
+    append(Node(name: name, shape: tensor.shape, definition: .constant(tensor)))
+  }
+
+  public mutating func parameter(segment: Int) -> NodeID {
+    let part = layout.segments[segment]
+    return append(
+      Node(name: part.name, shape: part.shape, definition: .parameter(segment: segment)))
+  }
+
+  /// Adds a node; throws an `InputError` where the operator does not take inputs of these shapes.
+  public mutating func apply(_ operation: Operator, _ inputs: [NodeID], name: String) throws
+    -> NodeID
+  {
+    let shape: [Int]
+    do {
+      shape = try operation.primitive.outputShape(inputs.map { nodes[$0].shape })
+    } catch var error as InputError {
+      error.tensor = error.tensor ?? name
+      throw error
+    }
+    return append(Node(name: name, shape: shape, definition: .apply(operation, inputs: inputs)))
+  }
+
+  /// Adds factor · Σ(elements of the node) to J.
+  public mutating func addToCost(_ node: NodeID, factor: Double) {
+    terms.append(CostTerm(node: node, factor: factor))
+  }
+
+  private mutating func append(_ node: Node) -> NodeID {
+    nodes.append(node)
+    return nodes.count - 1
+  }
+}

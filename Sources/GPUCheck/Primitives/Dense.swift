@@ -1,0 +1,357 @@
+import Kernels
+
+/// z[s, o] = b[o] + Σ_k W[o, k]·x[s, k]. One weight or bias moves one unit of the output; one unit
+/// of the input moves all of it, at the cost of one column of W. Twin of kernels/dense.cl.
+package struct Dense: Primitive {
+  package let layout: WeightLayout
+
+  package var name: String { "dense" }
+
+  // MARK: Shapes and strides
+
+  package func outputShape(_ inputs: [[Int]]) throws -> [Int] {
+    guard inputs.count == 2 || inputs.count == 3 else {
+      throw InputError("dense: found \(inputs.count) inputs, expected x, W and perhaps b")
+    }
+    guard inputs[0].count == 2, inputs[1].count == 2 else {
+      throw InputError(
+        "dense: found x \(inputs[0]) and W \(inputs[1]), expected two axes each")
+    }
+    let size = size(inputs)
+    guard inputs[0][1] == size.ins else {
+      throw InputError(
+        "found W \(inputs[1]) for \(inputs[0][1]) inputs, expected \(layout.rawValue) with "
+          + "in = \(inputs[0][1])")
+    }
+    if inputs.count == 3, inputs[2] != [size.outs] {
+      throw InputError("found b \(inputs[2]), expected [\(size.outs)]")
+    }
+    return [size.samples, size.outs]
+  }
+
+  /// Extents, and W's strides along out and in.
+  private struct Size {
+    var samples: Int
+    var ins: Int
+    var outs: Int
+    var outStride: Int
+    var inStride: Int
+    /// Which unit a component of W belongs to, and which input it weighs.
+    var out: LaneIndex
+    var `in`: LaneIndex
+  }
+
+  private func size(_ shapes: [[Int]]) -> Size {
+    let (rows, columns) = (shapes[1][0], shapes[1][1])
+    let byRow = LaneIndex(divisor: columns, modulus: rows)
+    let byColumn = LaneIndex(divisor: 1, modulus: columns)
+    return switch layout {
+    case .outIn:
+      Size(
+        samples: shapes[0][0], ins: columns, outs: rows, outStride: columns, inStride: 1,
+        out: byRow, in: byColumn)
+    case .inOut:
+      Size(
+        samples: shapes[0][0], ins: rows, outs: columns, outStride: 1, inStride: columns,
+        out: byColumn, in: byRow)
+    }
+  }
+
+  // MARK: Baseline
+
+  package func forward(_ inputs: [[Double]], shapes: [[Int]]) -> [Double] {
+    let size = size(shapes)
+    var z = [Double](repeating: 0, count: size.samples * size.outs)
+    let (x, w) = (inputs[0], inputs[1])
+    for s in 0..<size.samples {
+      for o in 0..<size.outs {
+        var sum = 0.0
+        for k in 0..<size.ins {
+          sum += w[o * size.outStride + k * size.inStride] * x[s * size.ins + k]
+        }
+        z[s * size.outs + o] = sum + (inputs.count > 2 ? inputs[2][o] : 0)
+      }
+    }
+    return z
+  }
+
+  package func coefficients(_ values: NodeValues, tieTolerance: [Double]) -> [[Double]] {
+    values.inputs
+  }
+
+  // MARK: Lanes
+
+  package func outputLayout(_ inputs: [LaneLayout?], shapes: [[Int]]) throws -> LaneLayout? {
+    let size = size(shapes)
+    let unit = { (index: LaneIndex) in
+      LaneLayout.slice(.init(axisLength: size.outs, inner: 1, index: index))
+    }
+    switch (inputs[0], inputs[1], inputs.count > 2 ? inputs[2] : nil) {
+    case (.full, nil, nil): return .full
+    case (.slice(let slice), nil, nil):
+      return slice.inner == 1 && slice.axisLength == size.ins ? .full : nil
+    case (nil, .slice, nil): return unit(size.out)
+    case (nil, nil, .slice): return unit(LaneIndex(divisor: 1, modulus: size.outs))
+    default:
+      throw InputError(
+        "dense: its input, weights and bias move in the same lane, which has no rule yet",
+        remedy: "parameters shared between layers cannot be checked in this version")
+    }
+  }
+
+  /// Takes a chunk of CPU lanes through the layer.
+  package func lanes<T: LaneReal>(_ call: LaneCall<T>) {
+    let size = size(call.step.inputShapes)
+    let bias = call.coefficients.count > 2 ? call.coefficients[2] : nil
+    if let moves = call.inputs[1] {
+      weightLanes(call, size, moves, bias)
+    } else if call.inputs.count > 2, let moves = call.inputs[2] {
+      biasLanes(call, size, moves)
+    } else if let input = call.inputs[0], let operand = call.step.inputs[0] {
+      switch operand.layout {
+      case .slice(let slice): sliceLanes(call, size, input, slice, bias)
+      case .full: fullLanes(call, size, input, call.mode == .value ? bias : nil)
+      }
+    }
+  }
+
+  private func weightLanes<T: LaneReal>(
+    _ call: LaneCall<T>, _ size: Size, _ moves: UnsafePointer<T>, _ bias: UnsafePointer<T>?
+  ) {
+    let (x, w) = (call.coefficients[0], call.coefficients[1])
+    for s in 0..<size.samples {
+      for lane in 0..<call.lanes {
+        let moved = size.in(call.components[lane])
+        if call.mode == .difference {
+          call.output[s * call.lanes + lane] = moves[lane] * x[s * size.ins + moved]
+        } else {
+          let unit = size.out(call.components[lane])
+          var sum: T = 0
+          for k in 0..<size.ins {
+            let weight = k == moved ? moves[lane] : w[unit * size.outStride + k * size.inStride]
+            sum += weight * x[s * size.ins + k]
+          }
+          call.output[s * call.lanes + lane] = sum + (bias?[unit] ?? 0)
+        }
+      }
+    }
+  }
+
+  private func biasLanes<T: LaneReal>(
+    _ call: LaneCall<T>, _ size: Size, _ moves: UnsafePointer<T>
+  ) {
+    let (x, w) = (call.coefficients[0], call.coefficients[1])
+    for s in 0..<size.samples {
+      for lane in 0..<call.lanes {
+        var sum: T = 0
+        if call.mode == .value {
+          let unit = Int(call.components[lane])
+          for k in 0..<size.ins {
+            sum += w[unit * size.outStride + k * size.inStride] * x[s * size.ins + k]
+          }
+        }
+        call.output[s * call.lanes + lane] = sum + moves[lane]
+      }
+    }
+  }
+
+  private func sliceLanes<T: LaneReal>(
+    _ call: LaneCall<T>, _ size: Size, _ input: UnsafePointer<T>, _ slice: LaneLayout.Slice,
+    _ bias: UnsafePointer<T>?
+  ) {
+    let (x, w) = (call.coefficients[0], call.coefficients[1])
+    let lanes = call.lanes
+    for o in 0..<size.outs {
+      for lane in 0..<lanes {
+        let unit = slice.index(call.components[lane])
+        let weight = w[o * size.outStride + unit * size.inStride]
+        for s in 0..<size.samples {
+          let at = (s * size.outs + o) * lanes + lane
+          if call.mode == .difference {
+            call.output[at] = weight * input[s * lanes + lane]
+          } else {
+            var sum: T = 0
+            for k in 0..<size.ins {
+              let value = k == unit ? input[s * lanes + lane] : x[s * size.ins + k]
+              sum += w[o * size.outStride + k * size.inStride] * value
+            }
+            call.output[at] = sum + (bias?[o] ?? 0)
+          }
+        }
+      }
+    }
+  }
+
+  private func fullLanes<T: LaneReal>(
+    _ call: LaneCall<T>, _ size: Size, _ input: UnsafePointer<T>, _ bias: UnsafePointer<T>?
+  ) {
+    let w = call.coefficients[1]
+    let lanes = call.lanes
+    for s in 0..<size.samples {
+      for o in 0..<size.outs {
+        let out = call.output + (s * size.outs + o) * lanes
+        for lane in 0..<lanes { out[lane] = 0 }
+        for k in 0..<size.ins {
+          let weight = w[o * size.outStride + k * size.inStride]
+          let row = input + (s * size.ins + k) * lanes
+          for lane in 0..<lanes { out[lane] += weight * row[lane] }
+        }
+        if let b = bias?[o] {
+          for lane in 0..<lanes { out[lane] += b }
+        }
+      }
+    }
+  }
+
+  package func kernelUnits(_ mode: LaneMode) -> [KernelUnit] { [KernelUnit(file: "dense.cl")] }
+
+  package func launch(_ call: KernelCall) -> Launch {
+    let size = size(call.step.inputShapes)
+    let value = call.mode == .value
+    let arguments: DenseArguments
+    let global: [Int]
+    let weights = [KernelArgument.int(size.outStride), .int(size.inStride)]
+    let hasBias = call.coefficients.count > 2
+    if call.inputs[1] != nil {
+      global = call.global(over: size.samples)
+      arguments = DenseArguments(
+        kernel: "dense_weight_\(call.mode.rawValue)",
+        arguments: [.int(call.laneVectors), .int(size.samples), .int(size.ins)]
+          + (value ? weights : []) + index(size.in)
+          + (value ? index(size.out) + [.int(hasBias ? 1 : 0)] : [])
+          + [.buffer(call.components), call.input(1), call.coefficient(0)]
+          + (value ? [call.coefficient(1), call.coefficient(2)] : []) + [.buffer(call.output)])
+    } else if call.inputs.count > 2, call.inputs[2] != nil {
+      global = call.global(over: size.samples)
+      arguments = DenseArguments(
+        kernel: "dense_bias_\(call.mode.rawValue)",
+        arguments: [.int(call.laneVectors), .int(size.samples)]
+          + (value ? [.int(size.ins)] + weights + [.buffer(call.components)] : [])
+          + [call.input(2)] + (value ? [call.coefficient(0), call.coefficient(1)] : [])
+          + [.buffer(call.output)])
+    } else if case .slice(let slice) = call.step.inputs[0]?.layout {
+      global = call.global(over: value ? size.samples * size.outs : size.outs)
+      arguments = DenseArguments(
+        kernel: "dense_slice_\(call.mode.rawValue)",
+        arguments: [.int(call.laneVectors), .int(size.samples)]
+          + (value ? [.int(size.ins)] : []) + [.int(size.outs)] + weights + index(slice.index)
+          + (value ? [.int(hasBias ? 1 : 0)] : []) + [.buffer(call.components), call.input(0)]
+          + (value ? [call.coefficient(0)] : []) + [call.coefficient(1)]
+          + (value ? [call.coefficient(2)] : []) + [.buffer(call.output)])
+    } else {
+      let rows = 8  // DENSE_ROWS of dense.cl
+      global = [call.laneVectors / 2, (size.outs + rows - 1) / rows, size.samples]
+      arguments = DenseArguments(
+        kernel: "dense_full",
+        arguments: [.int(call.laneVectors), .int(size.ins), .int(size.outs)] + weights
+          + [
+            .int(value && hasBias ? 1 : 0), call.input(0), call.coefficient(1),
+            call.coefficient(2), .buffer(call.output),
+          ])
+    }
+    return Launch(arguments: arguments, global: global)
+  }
+
+  private func index(_ index: LaneIndex) -> [KernelArgument] {
+    [.int(index.divisor), .int(index.modulus)]
+  }
+
+  // MARK: Rounding errors
+
+  package func forwardVariance(_ values: NodeValues, inputs: [[Double]]) -> [Double] {
+    let size = size(values.shapes)
+    let (x, w) = (values.inputs[0], values.inputs[1])
+    var variance = [Double](repeating: 0, count: values.output.count)
+    for s in 0..<size.samples {
+      for o in 0..<size.outs {
+        var inherited = 0.0
+        var sum = RoundedSum()
+        for k in 0..<size.ins {
+          let weight = w[o * size.outStride + k * size.inStride]
+          inherited += weight * weight * inputs[0][s * size.ins + k]
+          sum.add(weight * x[s * size.ins + k])
+        }
+        let z = values.output[s * size.outs + o]
+        variance[s * size.outs + o] = inherited + sum.variance + unitVariance * z * z
+      }
+    }
+    return variance
+  }
+
+  package func backward(_ values: NodeValues, _ output: Adjoint, _ source: ErrorSource)
+    -> [Adjoint?]
+  {
+    let size = size(values.shapes)
+    let hasBias = values.inputs.count > 2
+    return [
+      values.moving[0] ? inputAdjoint(values, output, size) : nil,
+      values.moving[1] ? weightAdjoint(values, output, source, size) : nil,
+    ] + (hasBias ? [values.moving[2] ? biasAdjoint(output, source, size) : nil] : [])
+  }
+
+  private func inputAdjoint(_ values: NodeValues, _ output: Adjoint, _ size: Size) -> Adjoint {
+    var adjoint = Adjoint(count: size.samples * size.ins)
+    let w = values.inputs[1]
+    for s in 0..<size.samples {
+      for k in 0..<size.ins {
+        var inherited = 0.0
+        var sum = RoundedSum()
+        for o in 0..<size.outs {
+          let weight = w[o * size.outStride + k * size.inStride]
+          inherited += weight * weight * output.variance[s * size.outs + o]
+          sum.add(weight * output.gradient[s * size.outs + o])
+        }
+        adjoint.gradient[s * size.ins + k] = sum.total
+        adjoint.variance[s * size.ins + k] = inherited + sum.variance
+      }
+    }
+    return adjoint
+  }
+
+  private func weightAdjoint(
+    _ values: NodeValues, _ output: Adjoint, _ source: ErrorSource, _ size: Size
+  ) -> Adjoint {
+    var adjoint = Adjoint(count: size.outs * size.ins)
+    let x = values.inputs[0]
+    for o in 0..<size.outs {
+      for k in 0..<size.ins {
+        var inherited = 0.0
+        var sum = RoundedSum()
+        for s in 0..<size.samples {
+          let (g, v) = (output.gradient[s * size.outs + o], output.variance[s * size.outs + o])
+          let value = x[s * size.ins + k]
+          inherited += v * value * value
+          if case .backPropagation(let variances) = source {
+            inherited += g * g * variances[0][s * size.ins + k]
+          }
+          sum.add(g * value)
+        }
+        let at = o * size.outStride + k * size.inStride
+        adjoint.gradient[at] = sum.total
+        adjoint.variance[at] = inherited + sum.variance(source)
+      }
+    }
+    return adjoint
+  }
+
+  private func biasAdjoint(_ output: Adjoint, _ source: ErrorSource, _ size: Size) -> Adjoint {
+    var adjoint = Adjoint(count: size.outs)
+    for o in 0..<size.outs {
+      var inherited = 0.0
+      var sum = RoundedSum()
+      for s in 0..<size.samples {
+        inherited += output.variance[s * size.outs + o]
+        sum.add(output.gradient[s * size.outs + o])
+      }
+      adjoint.gradient[o] = sum.total
+      adjoint.variance[o] = inherited + sum.variance(source)
+    }
+    return adjoint
+  }
+}
+
+/// The arguments of a kernel of dense.cl, in its order.
+private struct DenseArguments: KernelArguments {
+  var kernel: String
+  var arguments: [KernelArgument]
+}

@@ -1,0 +1,212 @@
+import Kernels
+
+/// Operators that work element by element. The rules stand in Elements/, one family a file; here
+/// is what they share: the walk over elements and lanes (twin of kernels/element.cl).
+package struct Element: Primitive {
+  package let function: ElementFunction
+
+  package var name: String { function.name }
+
+  package func outputShape(_ inputs: [[Int]]) throws -> [Int] {
+    guard let shape = inputs.first, inputs.count == (function.isBinary ? 2 : 1) else {
+      throw InputError("\(name): found \(inputs.count) inputs, expected one or two")
+    }
+    guard inputs.allSatisfy({ $0 == shape }) else {
+      throw InputError("\(name): found shapes \(inputs), expected equal ones")
+    }
+    return shape
+  }
+
+  package func forward(_ inputs: [[Double]], shapes: [[Int]]) -> [Double] {
+    function.visit(ForwardVisitor(inputs: inputs, attributes: function.attributes))
+  }
+
+  package func coefficients(_ values: NodeValues, tieTolerance: [Double]) -> [[Double]] {
+    function.visit(
+      CoefficientVisitor(
+        inputs: values.inputs, tolerance: tieTolerance, attributes: function.attributes))
+  }
+
+  package func outputLayout(_ inputs: [LaneLayout?], shapes: [[Int]]) throws -> LaneLayout? {
+    // A second operand is constant, so only the first input moves.
+    inputs[0]
+  }
+
+  package func kernelUnits(_ mode: LaneMode) -> [KernelUnit] {
+    let kernel = function.kernel
+    let rule = "\(kernel.rule)_\(mode.rawValue)"
+    return kernel.files.map { KernelUnit(file: $0) } + [
+      KernelUnit(
+        file: "element.cl",
+        defines: [
+          ("KERNEL", kernelName(mode)),
+          ("RULE", rule),
+          ("COEFFICIENTS", "\(kernel.coefficients)"),
+          ("KINKS", kernel.kinks ? "1" : "0"),
+        ])
+    ]
+  }
+
+  private func kernelName(_ mode: LaneMode) -> String {
+    "\(function.kernel.rule)_element_\(mode.rawValue)"
+  }
+
+  package func launch(_ call: KernelCall) -> Launch {
+    let slice: LaneLayout.Slice? =
+      if case .slice(let slice) = call.step.output.layout { slice } else { nil }
+    let a = function.attributes
+    let elements = call.step.outputElements
+    return Launch(
+      arguments: ElementArguments(
+        kernel: kernelName(call.mode), laneVectors: call.laneVectors, elements: elements,
+        axisLength: slice?.axisLength ?? 0, inner: slice?.inner ?? 1,
+        index: slice?.index ?? LaneIndex(divisor: 1, modulus: 1), tiePolicy: call.tiePolicy,
+        attributes: a, components: call.components,
+        tables: (0..<4).map { call.coefficient($0) }, input: call.input(0), output: call.output,
+        flags: call.flags),
+      global: call.global(over: elements))
+  }
+
+  package func forwardVariance(_ values: NodeValues, inputs: [[Double]]) -> [Double] {
+    values.output.indices.map { e in
+      let slope = slope(values, e).value
+      let own = values.output[e]
+      // One rounding of the function's value, and its library's own error.
+      return slope * slope * inputs[0][e] + 2 * unitVariance * own * own
+    }
+  }
+
+  package func backward(_ values: NodeValues, _ output: Adjoint, _ source: ErrorSource)
+    -> [Adjoint?]
+  {
+    let count = values.output.count
+    var adjoint = Adjoint(count: count)
+    for e in 0..<count {
+      let slope = slope(values, e)
+      let g = output.gradient[e]
+      adjoint.gradient[e] = slope.value * g
+      var local = unitVariance * slope.value * slope.value
+      if case .backPropagation(let variances) = source {
+        let curvature = function.visit(
+          CurvatureVisitor(x: values.inputs[0][e], y: operand(values, e), a: function.attributes))
+        local =
+          unitVariance * slope.terms * slope.terms + curvature * curvature * variances[0][e]
+      }
+      adjoint.variance[e] =
+        slope.value * slope.value * output.variance[e] + g * g * local
+    }
+    return [adjoint] + (function.isBinary ? [nil] : [])
+  }
+
+  private func operand(_ values: NodeValues, _ element: Int) -> Double {
+    function.isBinary ? values.inputs[1][element] : 0
+  }
+
+  private func slope(_ values: NodeValues, _ element: Int) -> Slope {
+    function.visit(
+      SlopeVisitor(
+        x: values.inputs[0][element], y: operand(values, element), a: function.attributes))
+  }
+
+  /// Takes a chunk of CPU lanes through a function of the family.
+  package static func lanes<T: LaneReal, Rule: ElementRule>(
+    _ rule: Rule.Type, _ attributes: SIMD4<Double>, _ call: LaneCall<T>
+  ) {
+    guard let input = call.inputs[0] else { return }
+    let a = SIMD4<T>(T(attributes[0]), T(attributes[1]), T(attributes[2]), T(attributes[3]))
+    let tables = rule.kernel.coefficients
+    let lanes = call.lanes
+    var kinks = KinkMeter(tiePolicy: call.tiePolicy)
+    for element in 0..<call.step.outputElements {
+      var c = SIMD4<T>()
+      if case .full = call.step.output.layout {
+        for table in 0..<tables { c[table] = call.coefficients[table][element] }
+      }
+      for lane in 0..<lanes {
+        if case .slice(let slice) = call.step.output.layout {
+          let base = slice.base(element, slice.index(call.components[lane]))
+          for table in 0..<tables { c[table] = call.coefficients[table][base] }
+        }
+        let at = element * lanes + lane
+        kinks.flags = 0
+        call.output[at] =
+          call.mode == .difference
+          ? rule.difference(input[at], c, a, &kinks) : rule.value(input[at], c, a, &kinks)
+        call.flags[lane] |= kinks.flags
+      }
+    }
+  }
+}
+
+/// The arguments of element.cl, in its order.
+private struct ElementArguments: KernelArguments {
+  var kernel: String
+  var laneVectors: Int
+  var elements: Int
+  var axisLength: Int
+  var inner: Int
+  var index: LaneIndex
+  var tiePolicy: TiePolicy
+  var attributes: SIMD4<Double>
+  var components: Buffer
+  var tables: [KernelArgument]
+  var input: KernelArgument
+  var output: Buffer
+  var flags: Buffer
+
+  var arguments: [KernelArgument] {
+    [
+      .int(laneVectors), .int(elements), .int(axisLength), .int(inner), .int(index.divisor),
+      .int(index.modulus), .int(Int(tiePolicy.rawValue)), .real(attributes[0]),
+      .real(attributes[1]), .real(attributes[2]), .buffer(components),
+    ] + tables + [input, .buffer(output), .buffer(flags)]
+  }
+}
+
+/// Calls a generic function with the rule family of an element function.
+package protocol ElementVisitor {
+  associatedtype Result
+  func visit<Rule: ElementRule>(_ rule: Rule.Type) -> Result
+}
+
+private struct ForwardVisitor: ElementVisitor {
+  var inputs: [[Double]]
+  var attributes: SIMD4<Double>
+
+  func visit<Rule: ElementRule>(_ rule: Rule.Type) -> [Double] {
+    var kinks = KinkMeter(tiePolicy: .natural)
+    return inputs[0].indices.map { e in
+      let y = inputs.count > 1 ? inputs[1][e] : 0
+      let c = rule.coefficients(inputs[0][e], y, attributes, 0)
+      return rule.value(inputs[0][e], c, attributes, &kinks)
+    }
+  }
+}
+
+private struct CoefficientVisitor: ElementVisitor {
+  var inputs: [[Double]]
+  var tolerance: [Double]
+  var attributes: SIMD4<Double>
+
+  func visit<Rule: ElementRule>(_ rule: Rule.Type) -> [[Double]] {
+    let rows = inputs[0].indices.map { e in
+      rule.coefficients(
+        inputs[0][e], inputs.count > 1 ? inputs[1][e] : 0, attributes, tolerance[e])
+    }
+    return (0..<rule.kernel.coefficients).map { k in rows.map { $0[k] } }
+  }
+}
+
+private struct SlopeVisitor: ElementVisitor {
+  var x: Double
+  var y: Double
+  var a: SIMD4<Double>
+  func visit<Rule: ElementRule>(_ rule: Rule.Type) -> Slope { rule.slope(x, y, a) }
+}
+
+private struct CurvatureVisitor: ElementVisitor {
+  var x: Double
+  var y: Double
+  var a: SIMD4<Double>
+  func visit<Rule: ElementRule>(_ rule: Rule.Type) -> Double { rule.curvature(x, y, a) }
+}

@@ -1,0 +1,50 @@
+/// A family of element functions: the difference rule, exact for every size of step, and what the
+/// error bars need. x is the element at θ, y the constant second operand (0 where there is none),
+/// a the function's attributes.
+package protocol ElementRule: Sendable {
+  /// The family's kernel functions, `NAME_difference` and `NAME_value`, and the files they are in.
+  static var kernel: ElementKernel { get }
+
+  /// The coefficients of the rule, from the baseline in double.
+  static func coefficients(_ x: Double, _ y: Double, _ a: SIMD4<Double>, _ tolerance: Double)
+    -> SIMD4<Double>
+
+  /// f(x + d) − f(x), without cancellation.
+  static func difference<T: LaneReal>(_ d: T, _ c: SIMD4<T>, _ a: SIMD4<T>, _ kinks: inout KinkMeter)
+    -> T
+
+  /// f(x) with the coefficients of the baseline (of which it uses y).
+  static func value<T: LaneReal>(_ x: T, _ c: SIMD4<T>, _ a: SIMD4<T>, _ kinks: inout KinkMeter) -> T
+
+  /// f′(x) and the size of the terms it is usually formed from, whose rounding it inherits.
+  static func slope(_ x: Double, _ y: Double, _ a: SIMD4<Double>) -> Slope
+
+  /// f″(x), for how an error of x reaches f′.
+  static func curvature(_ x: Double, _ y: Double, _ a: SIMD4<Double>) -> Double
+}
+
+/// A derivative and the size of the terms that were summed to form it.
+package struct Slope: Sendable {
+  package var value: Double
+  package var terms: Double
+}
+
+extension ElementRule {
+  /// From the slope, by a central difference: good for every smooth function.
+  package static func curvature(_ x: Double, _ y: Double, _ a: SIMD4<Double>) -> Double {
+    let h = 1e-5
+    return (slope(x + h, y, a).value - slope(x - h, y, a).value) / (2 * h)
+  }
+}
+
+/// Where an element family's kernel text is.
+package struct ElementKernel: Sendable {
+  /// The prefix of the two rule functions.
+  package var rule: String
+  /// The .cl files with the rules, in order.
+  package var files: [String]
+  /// How many coefficients the rule reads.
+  package var coefficients: Int
+  /// Whether the rules report kinks.
+  package var kinks = false
+}

@@ -1,0 +1,45 @@
+import RealModule
+
+/// σ(x) = 1/(1 + e⁻ˣ). Twin of kernels/sigmoid.cl.
+package enum SigmoidRule: ElementRule {
+  package static let kernel = ElementKernel(
+    rule: "sigmoid", files: ["sigmoid.cl"], coefficients: 2)
+
+  /// σ(x) with full relative accuracy on both sides; σ(−x) is 1 − σ(x) without cancellation.
+  @inline(__always)
+  package static func of<T: LaneReal>(_ x: T) -> T { 1 / (1 + T.exp(-x)) }
+
+  /// σ(x + d) − σ(x) from s = σ(x) and t = σ(−x): every term positive, nothing overflows.
+  @inline(__always)
+  package static func step<T: LaneReal>(_ d: T, _ s: T, _ t: T) -> T {
+    let a = -d.magnitude
+    let (q, r) = d >= 0 ? (s, t) : (t, s)
+    let size = s * t * -T.expMinusOne(a) / (q + r * T.exp(a))
+    return d >= 0 ? size : -size
+  }
+
+  package static func coefficients(
+    _ x: Double, _ y: Double, _ a: SIMD4<Double>, _ tolerance: Double
+  ) -> SIMD4<Double> {
+    [of(x), of(-x), 0, 0]
+  }
+
+  @inline(__always)
+  package static func difference<T: LaneReal>(
+    _ d: T, _ c: SIMD4<T>, _ a: SIMD4<T>, _ kinks: inout KinkMeter
+  ) -> T {
+    step(d, c[0], c[1])
+  }
+
+  @inline(__always)
+  package static func value<T: LaneReal>(
+    _ x: T, _ c: SIMD4<T>, _ a: SIMD4<T>, _ kinks: inout KinkMeter
+  ) -> T {
+    of(x)
+  }
+
+  package static func slope(_ x: Double, _ y: Double, _ a: SIMD4<Double>) -> Slope {
+    // Usually formed as s·(1 − s), whose second factor carries the rounding of s.
+    Slope(value: of(x) * of(-x), terms: of(x))
+  }
+}

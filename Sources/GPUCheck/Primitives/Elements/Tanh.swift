@@ -1,0 +1,33 @@
+import RealModule
+
+/// tanh(x) = 2σ(2x) − 1. Twin of kernels/tanh.cl.
+package enum TanhRule: ElementRule {
+  package static let kernel = ElementKernel(
+    rule: "tanh", files: ["sigmoid.cl", "tanh.cl"], coefficients: 2)
+
+  package static func coefficients(
+    _ x: Double, _ y: Double, _ a: SIMD4<Double>, _ tolerance: Double
+  ) -> SIMD4<Double> {
+    [SigmoidRule.of(2 * x), SigmoidRule.of(-2 * x), 0, 0]
+  }
+
+  @inline(__always)
+  package static func difference<T: LaneReal>(
+    _ d: T, _ c: SIMD4<T>, _ a: SIMD4<T>, _ kinks: inout KinkMeter
+  ) -> T {
+    2 * SigmoidRule.step(2 * d, c[0], c[1])
+  }
+
+  @inline(__always)
+  package static func value<T: LaneReal>(
+    _ x: T, _ c: SIMD4<T>, _ a: SIMD4<T>, _ kinks: inout KinkMeter
+  ) -> T {
+    T.tanh(x)
+  }
+
+  package static func slope(_ x: Double, _ y: Double, _ a: SIMD4<Double>) -> Slope {
+    // Usually formed as 1 − a², which carries twice the rounding of a².
+    let squared = Double.tanh(x) * Double.tanh(x)
+    return Slope(value: 4 * SigmoidRule.of(2 * x) * SigmoidRule.of(-2 * x), terms: 2 * squared)
+  }
+}

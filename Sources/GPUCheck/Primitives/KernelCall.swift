@@ -1,0 +1,40 @@
+import Kernels
+
+/// What an operator needs to know to launch its kernel on a batch of lanes.
+package struct KernelCall {
+  package var mode: LaneMode
+  package var step: LaneStep
+  package var tiePolicy: TiePolicy
+  /// Lanes over the width of the device's vectors; even.
+  package var laneVectors: Int
+  /// How many work-items the device wants in a launch.
+  package var wantedWorkItems: Int
+  package var components: Buffer
+  package var inputs: [Buffer?]
+  /// The tables of `Primitive.coefficients`, in the lanes' precision.
+  package var coefficients: [Buffer]
+  package var output: Buffer
+  package var flags: Buffer
+
+  /// The launch shape [lane vectors, workers] for a loop over so many elements.
+  package func global(over elements: Int) -> [Int] {
+    let workers = max(1, min(elements, wantedWorkItems / max(laneVectors, 1)))
+    return [laneVectors, workers]
+  }
+
+  /// The lanes of an input that moves.
+  package func input(_ index: Int) -> KernelArgument {
+    inputs[index].map { .buffer($0) } ?? .none
+  }
+
+  /// A coefficient table; the null buffer where the operator has fewer.
+  package func coefficient(_ index: Int) -> KernelArgument {
+    index < coefficients.count ? .buffer(coefficients[index]) : .none
+  }
+}
+
+/// One kernel launch: the kernel with its arguments, and the global size.
+package struct Launch {
+  package var arguments: any KernelArguments
+  package var global: [Int]
+}

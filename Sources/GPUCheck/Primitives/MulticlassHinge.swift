@@ -1,0 +1,123 @@
+import Kernels
+import RealModule
+
+/// Σ over c ≠ y of max(0, z_c − z_y + margin), scores `[batch, classes]`, constant one-hot labels of
+/// the same shape. Twin of kernels/softmax.cl.
+package struct MulticlassHinge: Primitive {
+  package let margin: Double
+
+  package var name: String { "multiclass-hinge" }
+
+  package func outputShape(_ inputs: [[Int]]) throws -> [Int] {
+    guard inputs.count == 2, inputs[0].count == 2, inputs[0] == inputs[1], inputs[0][1] > 0 else {
+      throw InputError(
+        "multiclass hinge: found \(inputs), expected scores and labels [batch, classes]")
+    }
+    return [inputs[0][0]]
+  }
+
+  package func forward(_ inputs: [[Double]], shapes: [[Int]]) -> [Double] {
+    margins(inputs, classes: shapes[0][1]).map { row in
+      row.margins.indices.reduce(0) { $0 + ($1 == row.label ? 0 : max(0, row.margins[$1])) }
+    }
+  }
+
+  /// Every row's margins z_c − z_y + margin, and y.
+  private func margins(_ inputs: [[Double]], classes: Int) -> [(margins: [Double], label: Int)] {
+    stride(from: 0, to: inputs[0].count, by: classes).map { first in
+      let label = largest(inputs[1][first..<first + classes])
+      return ((0..<classes).map { inputs[0][first + $0] - inputs[0][first + label] + margin }, label)
+    }
+  }
+
+  /// Tables: the margins, how near to 0 is a tie, and the label of every row.
+  package func coefficients(_ values: NodeValues, tieTolerance: [Double]) -> [[Double]] {
+    let classes = values.shapes[0][1]
+    let rows = margins(values.inputs, classes: classes)
+    let tolerances = rows.enumerated().flatMap { number, row in
+      (0..<classes).map {
+        tieTolerance[number * classes + $0] + tieTolerance[number * classes + row.label]
+      }
+    }
+    return [rows.flatMap(\.margins), tolerances, rows.map { Double($0.label) }]
+  }
+
+  package func outputLayout(_ inputs: [LaneLayout?], shapes: [[Int]]) throws -> LaneLayout? {
+    inputs[0] == .full ? .full : nil
+  }
+
+  package func lanes<T: LaneReal>(_ call: LaneCall<T>) {
+    guard let input = call.inputs[0] else { return }
+    let classes = call.step.inputShapes[0][1]
+    let lanes = call.lanes
+    let a = SIMD4<T>(0, 1, T(margin), 0)
+    for row in 0..<call.step.outputElements {
+      let first = row * classes
+      let y = Int(call.coefficients[2][row])
+      for lane in 0..<lanes {
+        var kinks = KinkMeter(tiePolicy: call.tiePolicy)
+        let own = input[(first + y) * lanes + lane]
+        var total: T = 0
+        for c in 0..<classes where c != y {
+          let coefficients = SIMD4<T>(
+            call.coefficients[0][first + c], 1, call.coefficients[1][first + c], 0)
+          let relative = input[(first + c) * lanes + lane] - own
+          total +=
+            call.mode == .difference
+            ? StraightRule.difference(relative, coefficients, a, &kinks)
+            : StraightRule.value(relative, coefficients, a, &kinks)
+        }
+        call.output[row * lanes + lane] = total
+        call.flags[lane] |= kinks.flags
+      }
+    }
+  }
+
+  package func kernelUnits(_ mode: LaneMode) -> [KernelUnit] { softmaxUnits }
+
+  package func launch(_ call: KernelCall) -> Launch {
+    let shape = call.step.inputShapes[0]
+    return Launch(
+      arguments: RowArguments(
+        kernel: "multiclass_hinge_\(call.mode.rawValue)",
+        arguments: [
+          .int(call.laneVectors), .int(shape[0]), .int(shape[1]),
+          .int(Int(call.tiePolicy.rawValue)),
+        ] + (call.mode == .value ? [.real(margin)] : [])
+          + (0..<3).map { call.coefficient($0) } + [
+            call.input(0), .buffer(call.output), .buffer(call.flags),
+          ]),
+      global: call.global(over: shape[0]))
+  }
+
+  package func forwardVariance(_ values: NodeValues, inputs: [[Double]]) -> [Double] {
+    let classes = values.shapes[0][1]
+    return margins(values.inputs, classes: classes).enumerated().map { number, row in
+      var sum = RoundedSum()
+      var inherited = 0.0
+      for c in 0..<classes where c != row.label && row.margins[c] > 0 {
+        sum.add(row.margins[c])
+        inherited += inputs[0][number * classes + c] + inputs[0][number * classes + row.label]
+      }
+      return inherited + sum.variance
+    }
+  }
+
+  package func backward(_ values: NodeValues, _ output: Adjoint, _ source: ErrorSource)
+    -> [Adjoint?]
+  {
+    let classes = values.shapes[0][1]
+    var adjoint = Adjoint(count: values.inputs[0].count)
+    for (number, row) in margins(values.inputs, classes: classes).enumerated() {
+      let own = number * classes + row.label
+      for c in 0..<classes where c != row.label && row.margins[c] > 0 {
+        let (g, v) = (output.gradient[number], output.variance[number])
+        adjoint.gradient[number * classes + c] += g
+        adjoint.gradient[own] -= g
+        adjoint.variance[number * classes + c] += v + unitVariance * g * g
+        adjoint.variance[own] += v + unitVariance * g * g
+      }
+    }
+    return [adjoint, nil]
+  }
+}

@@ -1,0 +1,60 @@
+import Kernels
+import RealModule
+
+/// Everything the engine needs to know of an operator besides its lanes on the CPU: shape, baseline,
+/// layouts, kernels, and how rounding errors pass through it.
+///
+/// The CPU's arithmetic of lanes stands in the same file as a static generic function, which
+/// Registry.swift calls by a switch, so that the compiler specialises it for each precision.
+package protocol Primitive: Sendable {
+  /// The name of the operator's row in the test tables.
+  var name: String { get }
+
+  /// The output's shape; throws an `InputError` that says what was expected.
+  func outputShape(_ inputs: [[Int]]) throws -> [Int]
+
+  /// y = f(x) in double: the baseline.
+  func forward(_ inputs: [[Double]], shapes: [[Int]]) -> [Double]
+
+  /// The constants that the lanes' rules need, from the baseline in double; a backend rounds them
+  /// once. `tieTolerance` says for every element of the first input how close to a kink is a tie.
+  func coefficients(_ values: NodeValues, tieTolerance: [Double]) -> [[Double]]
+
+  /// How the output's lanes are laid out, given each input's (nil: it does not move); nil where
+  /// slices are not taken and the inputs must be expanded first.
+  func outputLayout(_ inputs: [LaneLayout?], shapes: [[Int]]) throws -> LaneLayout?
+
+  /// The parts of kernels/ that serve it in a mode, in the order they are compiled.
+  func kernelUnits(_ mode: LaneMode) -> [KernelUnit]
+
+  /// The launch that takes a batch of lanes through the operator.
+  func launch(_ call: KernelCall) -> Launch
+
+  /// The variance of the output's rounding error in units of u², given the inputs'.
+  func forwardVariance(_ values: NodeValues, inputs: [[Double]]) -> [Double]
+
+  /// Takes an adjoint from the output to the inputs (nil for those that are not wanted).
+  func backward(_ values: NodeValues, _ output: Adjoint, _ source: ErrorSource) -> [Adjoint?]
+}
+
+/// A node's inputs and output at the baseline, in double.
+package struct NodeValues: Sendable {
+  package var inputs: [[Double]]
+  package var shapes: [[Int]]
+  package var output: [Double]
+  /// Which inputs depend on θ.
+  package var moving: [Bool]
+}
+
+/// The numbers that CPU lanes are computed in.
+package protocol LaneReal: Real, BinaryFloatingPoint, SIMDScalar, Sendable {
+  static var precision: Precision { get }
+}
+
+extension Double: LaneReal {
+  package static var precision: Precision { .f64 }
+}
+
+extension Float: LaneReal {
+  package static var precision: Precision { .f32 }
+}

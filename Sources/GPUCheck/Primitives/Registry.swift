@@ -1,0 +1,120 @@
+import Kernels
+
+// The one place that knows which operator is served by which primitive. A new operator is a case in
+// Model/Operator.swift, a file in this folder, one in kernels/, its lines here, and its row in
+// the test tables.
+
+extension Operator {
+  package var primitive: any Primitive {
+    switch self {
+    case .dense(let layout): Dense(layout: layout)
+    case .element(let function): Element(function: function)
+    case .softmax: Softmax()
+    case .softmaxCrossEntropy: SoftmaxCrossEntropy()
+    case .multiclassHinge(let margin): MulticlassHinge(margin: margin)
+    }
+  }
+
+  /// Takes a chunk of CPU lanes through the operator.
+  package func lanes<T: LaneReal>(_ call: LaneCall<T>) {
+    switch self {
+    case .dense(let layout): Dense(layout: layout).lanes(call)
+    case .element(let function): function.lanes(call)
+    case .softmax: Softmax.lanes(call)
+    case .softmaxCrossEntropy: SoftmaxCrossEntropy.lanes(call)
+    case .multiclassHinge(let margin): MulticlassHinge(margin: margin).lanes(call)
+    }
+  }
+}
+
+extension ElementFunction {
+  package var name: String {
+    switch self {
+    case .relu: "relu"
+    case .leakyRelu: "leaky-relu"
+    case .absolute: "absolute"
+    case .hinge: "hinge"
+    case .elu: "elu"
+    case .selu: "selu"
+    case .tanh: "tanh"
+    case .sigmoid: "sigmoid"
+    case .softplus: "softplus"
+    case .silu: "silu"
+    case .gelu: "gelu"
+    case .geluTanh: "gelu-tanh"
+    case .square: "square"
+    case .squaredError: "squared-error"
+    case .multiply: "multiply"
+    case .huber: "huber"
+    case .binaryCrossEntropyWithLogits: "binary-cross-entropy-with-logits"
+    case .binaryCrossEntropy: "binary-cross-entropy"
+    }
+  }
+
+  /// What the family's rule is told of this member of it.
+  package var attributes: SIMD4<Double> {
+    switch self {
+    case .relu: [0, 1, 0, 0]
+    case .leakyRelu(let slope): [slope, 1, 0, 0]
+    case .absolute: [-1, 1, 0, 0]
+    case .hinge(let margin): [0, 1, margin, 1]
+    case .elu(let alpha): [alpha, 1, alpha == 1 ? 0 : 1, 0]
+    case .selu: [Self.seluScale * Self.seluAlpha, Self.seluScale, 1, 0]
+    case .huber(let delta): [delta, 0, 0, 0]
+    default: .zero
+    }
+  }
+
+  /// Klambauer et al. 2017, "Self-Normalizing Neural Networks", equation 14.
+  package static let seluAlpha = 1.6732632423543772848170429916717
+  package static let seluScale = 1.0507009873554804934193349852946
+
+  /// Calls the visitor with the function's family.
+  package func visit<V: ElementVisitor>(_ visitor: V) -> V.Result {
+    switch self {
+    case .relu, .leakyRelu, .absolute, .hinge: visitor.visit(StraightRule.self)
+    case .elu, .selu: visitor.visit(ExponentialRule.self)
+    case .tanh: visitor.visit(TanhRule.self)
+    case .sigmoid: visitor.visit(SigmoidRule.self)
+    case .softplus: visitor.visit(SoftplusRule.self)
+    case .silu: visitor.visit(SiLURule.self)
+    case .gelu: visitor.visit(GELURule.self)
+    case .geluTanh: visitor.visit(GELUTanhRule.self)
+    case .square, .squaredError: visitor.visit(SquareRule.self)
+    case .multiply: visitor.visit(MultiplyRule.self)
+    case .huber: visitor.visit(HuberRule.self)
+    case .binaryCrossEntropyWithLogits: visitor.visit(LogisticCostRule.self)
+    case .binaryCrossEntropy: visitor.visit(BinaryCrossEntropyRule.self)
+    }
+  }
+
+  package var kernel: ElementKernel { visit(KernelVisitor()) }
+
+  fileprivate func lanes<T: LaneReal>(_ call: LaneCall<T>) {
+    visit(LaneVisitor(call: call, attributes: attributes))
+  }
+}
+
+private struct KernelVisitor: ElementVisitor {
+  func visit<Rule: ElementRule>(_ rule: Rule.Type) -> ElementKernel { rule.kernel }
+}
+
+private struct LaneVisitor<T: LaneReal>: ElementVisitor {
+  var call: LaneCall<T>
+  var attributes: SIMD4<Double>
+  func visit<Rule: ElementRule>(_ rule: Rule.Type) {
+    Element.lanes(rule, attributes, call)
+  }
+}
+
+/// One of every operator, for the tests that walk the registry.
+package let everyOperator: [Operator] =
+  [.dense(.outIn), .dense(.inOut), .softmax, .softmaxCrossEntropy, .multiclassHinge(margin: 1)]
+  + everyElementFunction.map { .element($0) }
+
+/// One of every element function.
+package let everyElementFunction: [ElementFunction] = [
+  .relu, .leakyRelu(slope: 0.2), .absolute, .hinge(margin: 1), .elu(alpha: 1), .elu(alpha: 0.7),
+  .selu, .tanh, .sigmoid, .softplus, .silu, .gelu, .geluTanh, .square, .squaredError, .multiply,
+  .huber(delta: 0.5), .binaryCrossEntropyWithLogits, .binaryCrossEntropy,
+]

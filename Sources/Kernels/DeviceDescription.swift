@@ -1,0 +1,101 @@
+/// What a device says about itself, with the indices it is called by.
+package struct DeviceDescription: Sendable, Equatable {
+  /// The classes of device that OpenCL tells apart.
+  package enum Kind: String, Sendable, CaseIterable {
+    case gpu, accelerator, cpu, custom
+  }
+
+  /// The platform's place in the list of platforms, from 0.
+  package var platformIndex: Int
+  /// The device's place in its platform, from 0.
+  package var deviceIndex: Int
+  /// The platform's name, such as `Portable Computing Language`.
+  package var platformName: String
+  /// The platform's OpenCL version.
+  package var platformVersion: String
+  /// The device's name.
+  package var name: String
+  /// The device's vendor.
+  package var vendor: String
+  /// The device's class, by which a selector finds it.
+  package var kind: Kind
+  /// The device's OpenCL version, such as `OpenCL 1.2 …`.
+  package var version: String
+  /// The driver's version, part of every cache key.
+  package var driverVersion: String
+  /// Global memory, in bytes.
+  package var globalMemory: Int
+  /// The largest single buffer, in bytes.
+  package var maxAllocation: Int
+  /// Local memory of a work-group, in bytes.
+  package var localMemory: Int
+  /// Whether local memory is a memory of its own rather than a part of global memory.
+  package var hasDedicatedLocalMemory: Bool
+  /// How many work-groups can run at once, roughly: cores or multiprocessors.
+  package var computeUnits: Int
+  /// The most work-items of a work-group.
+  package var maxWorkGroupSize: Int
+  /// Whether kernels may use `double`.
+  package var supportsDouble: Bool
+  /// Whether `-cl-fp32-correctly-rounded-divide-sqrt` is allowed.
+  package var roundsSingleDivisionCorrectly: Bool
+  /// How many floats the hardware's vectors hold.
+  package var nativeVectorWidthFloat: Int
+  /// How many doubles the hardware's vectors hold; 0 where there is no double.
+  package var nativeVectorWidthDouble: Int
+  /// The names of the extensions.
+  package var extensions: [String]
+
+  /// A description from its parts; what is left out is that of a plain OpenCL 1.2 device.
+  package init(
+    platformIndex: Int = 0, deviceIndex: Int = 0, platformName: String = "",
+    platformVersion: String = "OpenCL 1.2", name: String, vendor: String = "", kind: Kind,
+    version: String = "OpenCL 1.2", driverVersion: String = "", globalMemory: Int = 0,
+    maxAllocation: Int = 0, localMemory: Int = 0, hasDedicatedLocalMemory: Bool = false,
+    computeUnits: Int = 1, maxWorkGroupSize: Int = 1, supportsDouble: Bool = true,
+    roundsSingleDivisionCorrectly: Bool = false, nativeVectorWidthFloat: Int = 1,
+    nativeVectorWidthDouble: Int = 1, extensions: [String] = []
+  ) {
+    self.platformIndex = platformIndex
+    self.deviceIndex = deviceIndex
+    self.platformName = platformName
+    self.platformVersion = platformVersion
+    self.name = name
+    self.vendor = vendor
+    self.kind = kind
+    self.version = version
+    self.driverVersion = driverVersion
+    self.globalMemory = globalMemory
+    self.maxAllocation = maxAllocation
+    self.localMemory = localMemory
+    self.hasDedicatedLocalMemory = hasDedicatedLocalMemory
+    self.computeUnits = computeUnits
+    self.maxWorkGroupSize = maxWorkGroupSize
+    self.supportsDouble = supportsDouble
+    self.roundsSingleDivisionCorrectly = roundsSingleDivisionCorrectly
+    self.nativeVectorWidthFloat = nativeVectorWidthFloat
+    self.nativeVectorWidthDouble = nativeVectorWidthDouble
+    self.extensions = extensions
+  }
+
+  /// The indices that select the device, such as `0:1`.
+  package var selector: String { "\(platformIndex):\(deviceIndex)" }
+
+  /// One line: indices, name, kind and platform.
+  package var summary: String { "\(selector) \(name) (\(kind.rawValue), \(platformName))" }
+
+  /// Whether the device is a simulator, which is never chosen unless asked for by name or index.
+  package var isSimulator: Bool { Quirks.isSimulator(self) }
+
+  /// The precisions a kernel can be built for here.
+  package var precisions: [Precision] { supportsDouble ? [.f32, .f64] : [.f32] }
+
+  /// The major and minor number in `version`; nil where it does not read `OpenCL M.N …`.
+  package var versionNumber: (major: Int, minor: Int)? {
+    let words = version.split(separator: " ")
+    guard words.count >= 2, words[0] == "OpenCL" else { return nil }
+    let numbers = words[1].split(separator: ".").compactMap { Int($0) }
+    guard numbers.count == 2 else { return nil }
+    return (numbers[0], numbers[1])
+  }
+}

@@ -1,0 +1,64 @@
+/// One thing that must be known of some devices and cannot be asked of them.
+package struct Quirk: Sendable {
+  /// What the quirk changes.
+  package enum Effect: Sendable, Equatable {
+    /// A simulator: taken only when asked for by name or index.
+    case simulator
+    /// Kernels use explicit vectors of so many bytes rather than one real a work-item.
+    case vectorBytes(Int)
+    /// Calls from two threads at once break it, against the specification.
+    case oneThread
+  }
+
+  /// Which devices, in words.
+  package let devices: String
+  package let effect: Effect
+  /// Where this is known from.
+  package let source: String
+  /// Whether a device is one of them.
+  package let applies: @Sendable (DeviceDescription) -> Bool
+}
+
+/// The one table of what devices do not tell; nothing vendor-specific stands anywhere else.
+package enum Quirks {
+  /// The first row that applies to a device decides, for each kind of effect.
+  package static let table: [Quirk] = [
+    Quirk(
+      devices: "Oclgrind", effect: .simulator,
+      source: "CL_DEVICE_TYPE of Oclgrind 21.10 is CPU, GPU and accelerator at once",
+      applies: { $0.platformName.contains("Oclgrind") }),
+    Quirk(
+      devices: "Oclgrind", effect: .vectorBytes(64),
+      source: "it interprets: one instruction costs the same for 1 real and for 16",
+      applies: { $0.platformName.contains("Oclgrind") }),
+    Quirk(
+      devices: "Oclgrind", effect: .oneThread,
+      source: "Oclgrind 21.10 under two threads: crashes, and builds that fail at random",
+      applies: { $0.platformName.contains("Oclgrind") }),
+    Quirk(
+      devices: "every CPU", effect: .vectorBytes(64),
+      source: """
+        measured on PoCL 3.1, two cores: float16/double8 accumulators 168 and 92 GFLOP/s, a kernel \
+        of scalars in local tiles 8
+        """,
+      applies: { $0.kind == .cpu }),
+  ]
+
+  /// Whether the device is a simulator.
+  package static func isSimulator(_ device: DeviceDescription) -> Bool {
+    table.contains { $0.effect == .simulator && $0.applies(device) }
+  }
+
+  /// Whether several threads may use the device at once, each with its own queue and kernels.
+  package static func allowsThreads(_ device: DeviceDescription) -> Bool {
+    !table.contains { $0.effect == .oneThread && $0.applies(device) }
+  }
+
+  /// How many reals a work-item treats at once: 1, or what fills the device's explicit vectors.
+  package static func vectorWidth(of device: DeviceDescription, precision: Precision) -> Int {
+    for quirk in table where quirk.applies(device) {
+      if case .vectorBytes(let bytes) = quirk.effect { return bytes / precision.bytes }
+    }
+    return 1
+  }
+}

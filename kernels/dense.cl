@@ -1,0 +1,148 @@
+// Dense layers: z[s, o] = b[o] + sum over k of W[o, k] x[s, k].
+//
+// W is addressed by two strides, W[o * out_stride + k * in_stride], so both layouts are served.
+// x [samples, in] and b [out] are baseline tables; W, too. Lane arrays are [elements, lanes].
+// CPU twin: Primitives/Dense.swift.
+
+// --- One component of W or b moves: only unit o of the lane does. out [samples, lanes].
+// Launch: [lane vectors, workers over the samples].
+
+kernel void dense_weight_difference(int lane_vectors, int samples, int in_features,
+                                    int in_divisor, int in_modulus, global const int *component,
+                                    global const real *move, global const real *x,
+                                    global real *out) {
+  const int g = get_global_id(0);
+  const intv k = lane_index(g, component, in_divisor, in_modulus);
+  const realv d = LOAD(g, move);
+  for (int s = get_global_id(1); s < samples; s += get_global_size(1))
+    STORE(d * gather(x, s * in_features, 1, k), s * lane_vectors + g, out);
+}
+
+kernel void dense_bias_difference(int lane_vectors, int samples, global const real *move,
+                                  global real *out) {
+  const int g = get_global_id(0);
+  const realv d = LOAD(g, move);
+  for (int s = get_global_id(1); s < samples; s += get_global_size(1))
+    STORE(d, s * lane_vectors + g, out);
+}
+
+// The moved weight or bias stands in `move`; the unit's whole sum is formed again.
+kernel void dense_weight_value(int lane_vectors, int samples, int in_features, int out_stride,
+                               int in_stride, int in_divisor, int in_modulus, int out_divisor,
+                               int out_modulus, int has_bias, global const int *component,
+                               global const real *move, global const real *x,
+                               global const real *w, global const real *b, global real *out) {
+  const int g = get_global_id(0);
+  const intv moved = lane_index(g, component, in_divisor, in_modulus);
+  const intv unit = lane_index(g, component, out_divisor, out_modulus);
+  const realv value = LOAD(g, move);
+  for (int s = get_global_id(1); s < samples; s += get_global_size(1)) {
+    realv sum = (realv)(0);
+    for (int k = 0; k < in_features; k++) {
+      const realv here = gather(w, k * in_stride, out_stride, unit);
+      sum += (INT_TO_MASK(moved == (intv)(k)) ? value : here) * x[s * in_features + k];
+    }
+    if (has_bias)
+      sum += gather(b, 0, 1, unit);
+    STORE(sum, s * lane_vectors + g, out);
+  }
+}
+
+kernel void dense_bias_value(int lane_vectors, int samples, int in_features, int out_stride,
+                             int in_stride, global const int *component, global const real *move,
+                             global const real *x, global const real *w, global real *out) {
+  const int g = get_global_id(0);
+  const intv unit = lane_index(g, component, 1, INT_MAX);
+  const realv value = LOAD(g, move);
+  for (int s = get_global_id(1); s < samples; s += get_global_size(1)) {
+    realv sum = (realv)(0);
+    for (int k = 0; k < in_features; k++)
+      sum += gather(w, k * in_stride, out_stride, unit) * x[s * in_features + k];
+    STORE(sum + value, s * lane_vectors + g, out);
+  }
+}
+
+// --- One input unit of the layer moves: in [samples, lanes], out [samples * outs, lanes].
+// Launch: [lane vectors, workers over the outputs].
+
+kernel void dense_slice_difference(int lane_vectors, int samples, int outs, int out_stride,
+                                   int in_stride, int divisor, int modulus,
+                                   global const int *component, global const real *in,
+                                   global const real *w, global real *out) {
+  const int g = get_global_id(0);
+  const intv unit = lane_index(g, component, divisor, modulus);
+  for (int o = get_global_id(1); o < outs; o += get_global_size(1)) {
+    const realv weight = gather(w, o * out_stride, in_stride, unit);
+    for (int s = 0; s < samples; s++)
+      STORE(weight * LOAD(s * lane_vectors + g, in), (s * outs + o) * lane_vectors + g, out);
+  }
+}
+
+kernel void dense_slice_value(int lane_vectors, int samples, int in_features, int outs,
+                              int out_stride, int in_stride, int divisor, int modulus,
+                              int has_bias, global const int *component, global const real *in,
+                              global const real *x, global const real *w, global const real *b,
+                              global real *out) {
+  const int g = get_global_id(0);
+  const intv unit = lane_index(g, component, divisor, modulus);
+  for (int e = get_global_id(1); e < samples * outs; e += get_global_size(1)) {
+    const int s = e / outs;
+    const int o = e % outs;
+    const realv moved = LOAD(s * lane_vectors + g, in);
+    realv sum = (realv)(0);
+    for (int k = 0; k < in_features; k++) {
+      const realv here = (realv)(x[s * in_features + k]);
+      sum += w[o * out_stride + k * in_stride] *
+             (INT_TO_MASK(unit == (intv)(k)) ? moved : here);
+    }
+    STORE(has_bias ? sum + b[o] : sum, e * lane_vectors + g, out);
+  }
+}
+
+// --- All input units move: a matrix product for every sample, W times [in, lanes]. The same
+// kernel serves differences (has_bias = 0) and values. Each work-item holds a block of
+// DENSE_ROWS outputs and two lane vectors in registers.
+// in [samples * in_features, lanes], out [samples * outs, lanes].
+// Launch: [lane vectors / 2, ceil(outs / DENSE_ROWS), samples].
+
+#define DENSE_ROWS 8
+
+kernel void dense_full(int lane_vectors, int in_features, int outs, int out_stride,
+                       int in_stride, int has_bias, global const real *in, global const real *w,
+                       global const real *b, global real *out) {
+  const int g = get_global_id(0) * 2;
+  const int first = get_global_id(1) * DENSE_ROWS;
+  const int s = get_global_id(2);
+  realv sum[DENSE_ROWS][2];
+#pragma unroll
+  for (int i = 0; i < DENSE_ROWS; i++)
+    sum[i][0] = sum[i][1] = (realv)(0);
+  if (first + DENSE_ROWS <= outs) {
+    for (int k = 0; k < in_features; k++) {
+      const realv left = LOAD((s * in_features + k) * lane_vectors + g, in);
+      const realv right = LOAD((s * in_features + k) * lane_vectors + g + 1, in);
+#pragma unroll
+      for (int i = 0; i < DENSE_ROWS; i++) {
+        const realv weight = (realv)(w[(first + i) * out_stride + k * in_stride]);
+        sum[i][0] = fma(weight, left, sum[i][0]);
+        sum[i][1] = fma(weight, right, sum[i][1]);
+      }
+    }
+  } else {
+    for (int k = 0; k < in_features; k++) {
+      const realv left = LOAD((s * in_features + k) * lane_vectors + g, in);
+      const realv right = LOAD((s * in_features + k) * lane_vectors + g + 1, in);
+      for (int i = 0; first + i < outs; i++) {
+        const realv weight = (realv)(w[(first + i) * out_stride + k * in_stride]);
+        sum[i][0] = fma(weight, left, sum[i][0]);
+        sum[i][1] = fma(weight, right, sum[i][1]);
+      }
+    }
+  }
+  for (int i = 0; i < DENSE_ROWS && first + i < outs; i++) {
+    const realv bias = has_bias ? (realv)(b[first + i]) : (realv)(0);
+    const int at = (s * outs + first + i) * lane_vectors + g;
+    STORE(sum[i][0] + bias, at, out);
+    STORE(sum[i][1] + bias, at + 1, out);
+  }
+}

@@ -1,0 +1,68 @@
+// Lanes: what every kernel of the engine shares beside common.cl.
+//
+// A lane array is [elements, lanes], lanes fastest, and is addressed in vectors of VECTOR_WIDTH
+// lanes: vector g of element e stands at e * lane_vectors + g. A launch is
+// [lane vectors, workers]: work-item (g, w) serves the lanes of vector g and the elements
+// w, w + workers, w + 2 * workers, ...
+// CPU twin: Sources/GPUCheck/Engine/CPU/LaneCall.swift.
+
+// MASK_TO_INT: the condition of a comparison of reals as integers, -1 or 0 in each lane.
+// INT_TO_MASK: the condition of a comparison of integers, to choose between reals.
+#if VECTOR_WIDTH == 1
+#define MASK_TO_INT(condition) (-(condition))
+#define INT_TO_MASK(condition) (condition)
+#define ANY(condition) (condition)
+#else
+#define MASK_TO_INT(condition) PASTE(convert_int, VECTOR_WIDTH)(condition)
+#ifdef REAL_IS_DOUBLE
+#define INT_TO_MASK(condition) PASTE(convert_long, VECTOR_WIDTH)(condition)
+#else
+#define INT_TO_MASK(condition) (condition)
+#endif
+#define ANY(condition) any(condition)
+#endif
+
+#define KINK_CROSSED 1
+#define KINK_TIED 2
+
+// The position along an axis of each lane of vector g: component / divisor mod modulus.
+static inline intv lane_index(int g, global const int *component, int divisor, int modulus) {
+#if VECTOR_WIDTH == 1
+  return component[g] / divisor % modulus;
+#else
+  int at[VECTOR_WIDTH];
+  for (int k = 0; k < VECTOR_WIDTH; k++)
+    at[k] = component[g * VECTOR_WIDTH + k] / divisor % modulus;
+  return PASTE(vload, VECTOR_WIDTH)(0, at);
+#endif
+}
+
+// table[offset + stride * index] for each lane.
+static inline realv gather(global const real *table, int offset, int stride, intv index) {
+#if VECTOR_WIDTH == 1
+  return table[offset + stride * index];
+#else
+  int at[VECTOR_WIDTH];
+  real value[VECTOR_WIDTH];
+  PASTE(vstore, VECTOR_WIDTH)(index, 0, at);
+  for (int k = 0; k < VECTOR_WIDTH; k++)
+    value[k] = table[offset + stride * at[k]];
+  return PASTE(vload, VECTOR_WIDTH)(0, value);
+#endif
+}
+
+// Adds the bits of each lane's kinks to its flags.
+static inline void report_kinks(intv kinks, int g, volatile global uint *flags) {
+#if VECTOR_WIDTH == 1
+  if (kinks != 0)
+    atomic_or(flags + g, (uint)kinks);
+#else
+  if (any(kinks != 0)) {
+    int bits[VECTOR_WIDTH];
+    PASTE(vstore, VECTOR_WIDTH)(kinks, 0, bits);
+    for (int k = 0; k < VECTOR_WIDTH; k++)
+      if (bits[k] != 0)
+        atomic_or(flags + g * VECTOR_WIDTH + k, (uint)bits[k]);
+  }
+#endif
+}

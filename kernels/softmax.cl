@@ -1,0 +1,157 @@
+// Softmax over the last axis, softmax cross-entropy and the multi-class hinge: one row of classes
+// a sample, all moving. in [rows * classes, lanes].
+// Launch: [lane vectors, workers over the rows]. CPU twins: Primitives/Softmax.swift,
+// SoftmaxCrossEntropy.swift, MulticlassHinge.swift.
+
+// p [rows, classes], top [rows]: the class with the largest p. Softmax does not change when all
+// logits move alike, so steps are taken relative to that class:
+// p_c (e_c - E) / (1 + E), e_c = expm1(d_c - d_top), E = sum of p_c e_c.
+kernel void softmax_difference(int lane_vectors, int rows, int classes, global const real *p,
+                               global const real *top, global const real *in,
+                               global real *out) {
+  const int g = get_global_id(0);
+  for (int r = get_global_id(1); r < rows; r += get_global_size(1)) {
+    const int row = r * classes;
+    const realv shift = LOAD((row + (int)top[r]) * lane_vectors + g, in);
+    realv total = (realv)(0);
+    for (int c = 0; c < classes; c++) {
+      const realv e = expm1(LOAD((row + c) * lane_vectors + g, in) - shift);
+      total += p[row + c] * e;
+      STORE(e, (row + c) * lane_vectors + g, out);
+    }
+    const realv scale = (realv)(1) / ((realv)(1) + total);
+    for (int c = 0; c < classes; c++) {
+      const realv e = LOAD((row + c) * lane_vectors + g, out);
+      STORE(p[row + c] * (e - total) * scale, (row + c) * lane_vectors + g, out);
+    }
+  }
+}
+
+static inline realv row_maximum(int lane_vectors, int row, int classes, int g, global const real *in) {
+  realv most = LOAD(row * lane_vectors + g, in);
+  for (int c = 1; c < classes; c++)
+    most = fmax(most, LOAD((row + c) * lane_vectors + g, in));
+  return most;
+}
+
+kernel void softmax_value(int lane_vectors, int rows, int classes, global const real *in,
+                          global real *out) {
+  const int g = get_global_id(0);
+  for (int r = get_global_id(1); r < rows; r += get_global_size(1)) {
+    const int row = r * classes;
+    const realv most = row_maximum(lane_vectors, row, classes, g, in);
+    realv total = (realv)(0);
+    for (int c = 0; c < classes; c++)
+      total += exp(LOAD((row + c) * lane_vectors + g, in) - most);
+    for (int c = 0; c < classes; c++) {
+      const int at = (row + c) * lane_vectors + g;
+      STORE(exp(LOAD(at, in) - most) / total, at, out);
+    }
+  }
+}
+
+// q [rows, classes]: target probabilities; label [rows]: their largest class y; mass [rows]: their
+// sum S. With d_c = step of z_c less that of z_y, the difference is
+// S log1p(sum over c != y of p_c expm1(d_c)) - sum over c != y of q_c d_c;
+// out [rows, lanes].
+kernel void cross_entropy_difference(int lane_vectors, int rows, int classes,
+                                     global const real *p, global const real *q,
+                                     global const real *label, global const real *mass,
+                                     global const real *in, global real *out) {
+  const int g = get_global_id(0);
+  for (int r = get_global_id(1); r < rows; r += get_global_size(1)) {
+    const int row = r * classes;
+    const int y = (int)label[r];
+    const realv shift = LOAD((row + y) * lane_vectors + g, in);
+    realv total = (realv)(0);
+    realv linear = (realv)(0);
+    realv most = (realv)(0);
+    for (int c = 0; c < classes; c++) {
+      if (c == y)
+        continue;
+      const realv d = LOAD((row + c) * lane_vectors + g, in) - shift;
+      total += p[row + c] * expm1(d);
+      linear += q[row + c] * d;
+      most = fmax(most, d);
+    }
+    realv change = log1p(fmax(total, (realv)(-0.5f)));
+    // Large steps: the logarithm of a sum of positive terms, relative to the largest.
+    if (ANY((total < (realv)(-0.5f)) | (most > (realv)(30)))) {
+      realv sum = p[row + y] * exp(-most);
+      for (int c = 0; c < classes; c++)
+        if (c != y)
+          sum += p[row + c] * exp(LOAD((row + c) * lane_vectors + g, in) - shift - most);
+      change = (total < (realv)(-0.5f)) | (most > (realv)(30)) ? most + log(sum) : change;
+    }
+    STORE(mass[r] * change - linear, r * lane_vectors + g, out);
+  }
+}
+
+kernel void cross_entropy_value(int lane_vectors, int rows, int classes, global const real *q,
+                                global const real *mass, global const real *in,
+                                global real *out) {
+  const int g = get_global_id(0);
+  for (int r = get_global_id(1); r < rows; r += get_global_size(1)) {
+    const int row = r * classes;
+    const realv most = row_maximum(lane_vectors, row, classes, g, in);
+    realv total = (realv)(0);
+    realv linear = (realv)(0);
+    for (int c = 0; c < classes; c++) {
+      const realv z = LOAD((row + c) * lane_vectors + g, in) - most;
+      total += exp(z);
+      linear += q[row + c] * z;
+    }
+    STORE(mass[r] * log(total) - linear, r * lane_vectors + g, out);
+  }
+}
+
+// m [rows, classes]: the margins z_c - z_y + margin at theta, with their tie tolerances; needs
+// piecewise.cl. out [rows, lanes].
+kernel void multiclass_hinge_difference(int lane_vectors, int rows, int classes, int tie_policy,
+                                        global const real *m, global const real *tolerance,
+                                        global const real *label, global const real *in,
+                                        global real *out, volatile global uint *flags) {
+  const int g = get_global_id(0);
+  const real a[3] = {0, 1, 0};
+  intv kinks = (intv)(0);
+  for (int r = get_global_id(1); r < rows; r += get_global_size(1)) {
+    const int row = r * classes;
+    const int y = (int)label[r];
+    const realv shift = LOAD((row + y) * lane_vectors + g, in);
+    realv total = (realv)(0);
+    for (int c = 0; c < classes; c++) {
+      if (c == y)
+        continue;
+      const realv coefficient[3] = {(realv)(m[row + c]), (realv)(1), (realv)(tolerance[row + c])};
+      const realv d = LOAD((row + c) * lane_vectors + g, in) - shift;
+      total += straight_difference(d, coefficient, a, tie_policy, &kinks);
+    }
+    STORE(total, r * lane_vectors + g, out);
+  }
+  report_kinks(kinks, g, flags);
+}
+
+kernel void multiclass_hinge_value(int lane_vectors, int rows, int classes, int tie_policy,
+                                   real margin, global const real *m,
+                                   global const real *tolerance, global const real *label,
+                                   global const real *in, global real *out,
+                                   volatile global uint *flags) {
+  const int g = get_global_id(0);
+  const real a[3] = {0, 1, margin};
+  intv kinks = (intv)(0);
+  for (int r = get_global_id(1); r < rows; r += get_global_size(1)) {
+    const int row = r * classes;
+    const int y = (int)label[r];
+    const realv own = LOAD((row + y) * lane_vectors + g, in);
+    realv total = (realv)(0);
+    for (int c = 0; c < classes; c++) {
+      if (c == y)
+        continue;
+      const realv coefficient[3] = {(realv)(m[row + c]), (realv)(1), (realv)(tolerance[row + c])};
+      total += straight_value(LOAD((row + c) * lane_vectors + g, in) - own, coefficient, a,
+                              tie_policy, &kinks);
+    }
+    STORE(total, r * lane_vectors + g, out);
+  }
+  report_kinks(kinks, g, flags);
+}
