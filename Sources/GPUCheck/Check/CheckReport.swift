@@ -110,17 +110,3 @@ public struct Finding: Sendable, Equatable {
   /// The tensors it concerns.
   public var tensors: [String]
 }
-
-/// The verdict on a gradient.
-public enum Verdict: String, Sendable, CaseIterable {
-  /// Distance ≤ 1e-7.
-  case right
-  /// ≤ 1e-5: look at the components.
-  case acceptable
-  /// ≤ 1e-3: worry.
-  case suspicious
-  /// Above, or a component lies outside its bar.
-  case wrong
-  /// The noise floor is too high to tell.
-  case undecidable
-}

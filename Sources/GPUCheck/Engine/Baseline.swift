@@ -69,11 +69,11 @@ package struct Baseline: Sendable {
 
   /// The tables that a node's lanes need. An element nearer to a kink than `tieFactor` times its
   /// own standard rounding error at the unit roundoff u counts as tied.
-  package func coefficients(_ node: Graph.NodeID, unitRoundoff u: Double) -> [[Double]] {
+  package func coefficients(_ node: Graph.NodeID, tieRoundoff: Double) -> [[Double]] {
     guard case .apply(let operation, let inputs) = graph.nodes[node].definition else { return [] }
     return operation.primitive.coefficients(
       nodeValues(node, inputs: inputs),
-      tieTolerance: variances[inputs[0]].map { Self.tieFactor * u * $0.squareRoot() })
+      tieTolerance: variances[inputs[0]].map { Self.tieFactor * tieRoundoff * $0.squareRoot() })
   }
 
   private static let tieFactor = 6.0

@@ -75,8 +75,9 @@ package struct LaneBatch: Sendable {
   package var segment: Int
   /// Component of each lane within the segment.
   package var components: [Int32]
-  /// The signed step of each lane (`difference`), as the lanes' precision holds it.
-  package var steps: [Double]
+  /// In `difference`, the signed step of each lane; in `value`, the value the component moves to.
+  /// Both as the lanes' precision holds them.
+  package var moves: [Double]
   package var tiePolicy = TiePolicy.natural
 
   package var count: Int { components.count }

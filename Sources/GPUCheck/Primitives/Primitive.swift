@@ -47,7 +47,7 @@ package struct NodeValues: Sendable {
 }
 
 /// The numbers that CPU lanes are computed in.
-package protocol LaneReal: Real, BinaryFloatingPoint, SIMDScalar, Sendable {
+package protocol LaneReal: Real, BinaryFloatingPoint, SIMDScalar, Codable, Sendable {
   static var precision: Precision { get }
 }
 

@@ -1,0 +1,252 @@
+import Foundation
+import Kernels
+
+/// One check, stage by stage: evaluate every component, try again where a kink was crossed, measure
+/// truncation, look again at what seems wrong, and ask the textbook.
+struct CheckRun {
+  let baseline: Baseline
+  let options: CheckOptions
+  let epsilon: Double
+  let gradient: ParameterVector
+  /// Sends components through the evaluator that was asked for.
+  let perturbation: Perturbation
+  /// Exact differences in f64: for components that deserve a closer look.
+  let close: Perturbation
+  let textbook: Perturbation
+  let scales: ErrorScales
+  /// The standard rounding error that subtracting costs makes in J⁺ − J⁻; 0 for differences.
+  let subtraction: Double
+  var estimates: Estimates
+  let progress: StageProgress
+
+  /// How many standard errors a bar is wide. Rounding errors are sums of many small ones: 6 leaves
+  /// one false alarm in 10⁹ components.
+  static let width = 6.0
+
+  private var scheme: Scheme { options.scheme }
+
+  /// Evaluates all components, and settles kinks and truncation.
+  mutating func evaluate() throws {
+    try firstDifferences()
+    try settleKinks()
+    try measureTruncation()
+  }
+
+  // MARK: Stages
+
+  private mutating func firstDifferences() throws {
+    let steps = scheme.steps.map { $0 * epsilon }
+    var stage = progress.stage("evaluating", total: estimates.count)
+    let changes = try perturbation.changes(
+      of: estimates.components, steps: steps, advance: { try stage.advance($0) })
+    for (i, list) in changes.enumerated() {
+      estimates.numeric[i] = scheme.slope(list)
+      estimates.epsilon[i] = epsilon
+      estimates.rounding[i] = rounding(i, perturbation, epsilon)
+      estimates.flags[i] = list.reduce(into: []) { $0.formUnion($1.flags) }
+      if scheme == .central {
+        estimates.bend[i] = (list[0].value + list[1].value).magnitude / epsilon
+      }
+    }
+  }
+
+  /// The standard rounding error of a component's difference.
+  private func rounding(_ i: Int, _ source: Perturbation, _ step: Double) -> Double {
+    let u = source.evaluator.precision.unitRoundoff
+    let lanes = u * scales.lanes[estimates.components[i]]
+    guard source.evaluator.mode == .value else { return lanes }
+    return (lanes * lanes + subtractionError(step, u)).squareRoot()
+  }
+
+  func subtractionError(_ step: Double, _ u: Double) -> Double {
+    let slope = u * subtraction / (scheme == .central ? 2 * step : step)
+    // Two costs are subtracted.
+    return 2 * slope * slope
+  }
+
+  /// Components that crossed a kink are tried again with smaller steps; at ties the slopes on both
+  /// sides, and those of either branch taken throughout, bound what is accepted.
+  private mutating func settleKinks() throws {
+    var crossing = estimates.flags.indices.filter { estimates.flags[$0].contains(.crossed) }
+    var tied = Set(estimates.flags.indices.filter { estimates.flags[$0].contains(.tied) })
+    var step = epsilon
+    while !crossing.isEmpty, step > Self.smallestStep {
+      step /= 16
+      var stage = progress.stage("kinks", total: crossing.count)
+      let changes = try close.changes(
+        of: crossing.map { estimates.components[$0] }, steps: scheme.steps.map { $0 * step },
+        advance: { try stage.advance($0) })
+      var left: [Int] = []
+      for (i, list) in zip(crossing, changes) {
+        let flags = list.reduce(into: LaneFlags()) { $0.formUnion($1.flags) }
+        if flags.contains(.tied) { tied.insert(i) }
+        if flags.contains(.crossed) {
+          left.append(i)
+        } else {
+          estimates.numeric[i] = scheme.slope(list)
+          estimates.epsilon[i] = step
+          estimates.rounding[i] = rounding(i, close, step)
+          estimates.truncation[i] = 0
+          estimates.bend[i] = 0
+        }
+      }
+      crossing = left
+    }
+    // What crosses even at the smallest step stands at its kink for all purposes.
+    tied.formUnion(crossing)
+    for i in tied { estimates.flags[i].insert(.tied) }
+    try settleTies(tied.sorted(), unsettled: Set(crossing))
+  }
+
+  private static let smallestStep = 1e-13
+
+  private mutating func settleTies(_ tied: [Int], unsettled: Set<Int>) throws {
+    let components = tied.map { estimates.components[$0] }
+    let sizes = Dictionary(
+      uniqueKeysWithValues: zip(
+        components,
+        tied.map { unsettled.contains($0) ? Self.smallestStep : estimates.epsilon[$0] }))
+    func slopes(_ policy: TiePolicy) throws -> [[Perturbation.Change]] {
+      try close.changes(
+        of: components,
+        stepsOf: { component in
+          let size = sizes[component] ?? epsilon
+          return [size, -size, size / 2, -size / 2]
+        }, tiePolicy: policy)
+    }
+    let (natural, low, high) = (try slopes(.natural), try slopes(.low), try slopes(.high))
+    for (at, i) in tied.enumerated() {
+      let branches = [low[at], high[at]].map { list in
+        (full: Scheme.central.slope(list[0...1]), half: Scheme.central.slope(list[2...3]))
+      }
+      let sides = natural[at][2...3].map { $0.value / $0.step }
+      let bounds = (sides + branches.map(\.half)).filter(\.isFinite)
+      estimates.numeric[i] = Scheme.central.slope(natural[at][2...3])
+      estimates.epsilon[i] = natural[at][2].step
+      estimates.scheme[i] = .central
+      estimates.rounding[i] = rounding(i, close, natural[at][2].step)
+      estimates.truncation[i] = branches.map { ($0.full - $0.half).magnitude }.max() ?? 0
+      if let least = bounds.min(), let most = bounds.max() { estimates.slopes[i] = least...most }
+    }
+  }
+
+  /// Truncation is what halving the step changes. It is measured on all components of small
+  /// tensors and, elsewhere, on some, from which the rest is scaled by its second difference.
+  private mutating func measureTruncation() throws {
+    var random = SplitMix64(seed: options.seed ^ 0x7472_756e_6361_7465)
+    var measured: [Int] = []
+    var groups: [(all: Range<Int>, chosen: [Int])] = []
+    var first = 0
+    for part in perturbation.layout.segments {
+      var last = first
+      while last < estimates.count, part.range.contains(estimates.components[last]) { last += 1 }
+      let wanted = scheme == .central ? Self.truncationSample : last - first
+      let chosen = draw(wanted, of: first..<last, using: &random).filter {
+        estimates.flags[$0].isEmpty
+      }
+      groups.append((first..<last, chosen))
+      measured += chosen
+      first = last
+    }
+    var stage = progress.stage("second step", total: measured.count)
+    let changes = try perturbation.changes(
+      of: measured.map { estimates.components[$0] }, steps: scheme.steps.map { $0 * epsilon / 2 },
+      advance: { try stage.advance($0) })
+    let half = Dictionary(uniqueKeysWithValues: zip(measured, changes.map { scheme.slope($0) }))
+    for group in groups {
+      spread(group.all, group.chosen, half)
+    }
+  }
+
+  /// Tensors up to this size have the truncation of every component measured.
+  private static let truncationSample = 512
+
+  private mutating func spread(_ all: Range<Int>, _ chosen: [Int], _ half: [Int: Double]) {
+    var truncation = ScaledNorm()
+    var bend = ScaledNorm()
+    for i in chosen {
+      let error = truncationError(full: estimates.numeric[i], half: half[i] ?? .nan)
+      estimates.truncation[i] = error
+      truncation.add(error)
+      bend.add(estimates.bend[i])
+    }
+    guard chosen.count < all.count, !chosen.isEmpty else { return }
+    let size = Double(chosen.count).squareRoot()
+    let typical = 3 * truncation.value / size
+    let typicalBend = bend.value / size
+    for i in all where half[i] == nil && estimates.flags[i].isEmpty {
+      let weight = typicalBend > 0 ? min(3, estimates.bend[i] / typicalBend) : 1
+      estimates.truncation[i] = typical * (0.1 + weight)
+    }
+  }
+
+  /// The truncation error of the difference with the full step, where halving it divides the error
+  /// by 2^order (Richardson); half as much again for the orders that are left out.
+  private func truncationError(full: Double, half: Double) -> Double {
+    1.5 * (full - half).magnitude / (1 - 1 / Double(1 << scheme.order))
+  }
+
+  // MARK: Bars
+
+  /// The error bar of a component: rounding and truncation of dθ_approx, and the rounding of dθ.
+  func bar(_ i: Int) -> Double {
+    let stored = gradient.elementType.unitRoundoff * scales.gradient[estimates.components[i]]
+    return Self.width * (estimates.rounding[i] + stored) + estimates.truncation[i]
+  }
+
+  /// dθ less what dθ_approx allows: 0 between the slopes at a tie.
+  func deviation(_ i: Int) -> Double {
+    let analytic = gradient.values[estimates.components[i]]
+    guard let slopes = estimates.slopes[i] else { return analytic - estimates.numeric[i] }
+    if analytic < slopes.lowerBound { return analytic - slopes.lowerBound }
+    if analytic > slopes.upperBound { return analytic - slopes.upperBound }
+    return analytic.isNaN ? .nan : 0
+  }
+
+  /// Whether a component lies within its bar. NaN does not.
+  func isWithinBar(_ i: Int) -> Bool { deviation(i).magnitude <= bar(i) }
+
+  // MARK: A closer look
+
+  /// Evaluates what seems wrong again, by exact differences in f64 at two steps, worst last: a
+  /// component is called wrong only with the sharpest bar there is. Where a whole batch of them
+  /// stays wrong the rest is taken at its word.
+  mutating func lookAgain() throws {
+    let suspects = estimates.components.indices
+      .filter { !isWithinBar($0) && gradient.values[estimates.components[$0]].isFinite }
+      .sorted { deviation($0).magnitude / bar($0) < deviation($1).magnitude / bar($1) }
+    var stage = progress.stage("looking again", total: suspects.count)
+    for group in stride(from: 0, to: suspects.count, by: Self.suspectGroup) {
+      let chosen = suspects[group..<min(group + Self.suspectGroup, suspects.count)].sorted()
+      try lookAgain(at: chosen)
+      try stage.advance(chosen.count)
+      if chosen.allSatisfy({ !isWithinBar($0) }) { return }
+    }
+  }
+
+  private static let suspectGroup = 256
+
+  private mutating func lookAgain(at chosen: [Int]) throws {
+    let smooth = chosen.filter { estimates.slopes[$0] == nil }
+    let sizes = Dictionary(
+      uniqueKeysWithValues: smooth.map { i in
+        (estimates.components[i], min(estimates.epsilon[i], StepSize.closeLook))
+      })
+    let changes = try close.changes(
+      of: smooth.map { estimates.components[$0] },
+      stepsOf: { component in
+        let size = sizes[component] ?? StepSize.closeLook
+        return [size, -size, size / 2, -size / 2]
+      })
+    for (i, list) in zip(smooth, changes) {
+      guard list.allSatisfy({ !$0.flags.contains(.crossed) }) else { continue }
+      let full = Scheme.central.slope(list[0...1])
+      let half = Scheme.central.slope(list[2...3])
+      estimates.numeric[i] = half
+      estimates.epsilon[i] = list[2].step
+      estimates.scheme[i] = .central
+      estimates.truncation[i] = (full - half).magnitude
+      estimates.rounding[i] = rounding(i, close, list[2].step)
+    }
+  }
+}

@@ -1,0 +1,143 @@
+import Foundation
+
+extension CheckRun {
+  /// Everything the run found, as a report; times and device are left to the caller.
+  func report(_ agreement: CheckReport.TextbookAgreement) -> CheckReport {
+    let all = estimates.components.indices
+    let cost = baseline.cost
+    let wrong = all.filter { !isWithinBar($0) }
+    let distance = distance(all)
+    let bars = norm(all) { bar($0) }
+    let sizes = norm(all) { accepted($0) }.value + norm(all) { analytic($0) }.value
+    let floor = sizes > 0 ? bars.value / sizes : 0
+    // The size of what is summed: a gradient that is zero because its terms cancel is no reason to
+    // doubt the check.
+    let summed = norm(all) { scales.gradient[estimates.components[$0]] }.value
+    let decidable = !(bars.value > Self.undecidable * (sizes + summed))
+    var verdict = Verdict(
+      distance: distance, noiseFloor: floor, allWithinBars: wrong.isEmpty, decidable: decidable)
+    var warnings: [String] = []
+    var passed =
+      wrong.isEmpty && decidable && distance <= max(options.tolerance, floor)
+    if let expected = options.expectedCost, !expected.agrees(with: cost) {
+      passed = false
+      verdict = .wrong
+      warnings.append(
+        "the cost is \(cost) here and \(expected.value) in your code: the gradients cannot agree; "
+          + "compare the model file, the batch, the loss's reduction and the regularisation first")
+    } else if !agreement.passed {
+      passed = false
+      verdict = .undecidable
+      warnings.append(
+        "the textbook evaluator disagrees with this result on some of \(agreement.components) "
+          + "components: gpucheck or this device computes wrongly; try --device cpu and report it")
+    } else if verdict == .undecidable {
+      warnings.append(
+        "errors of this evaluation alone can make a distance of \(short(floor)), too much to tell "
+          + "right from wrong; " + remedy)
+    }
+    if checkedAll == false {
+      warnings.append("\(estimates.count) of \(baseline.graph.layout.count) components were sampled")
+    }
+    return CheckReport(
+      passed: passed, verdict: verdict, relativeDifference: distance, noiseFloor: floor,
+      cost: cost, parameters: baseline.graph.layout.count, checked: estimates.count,
+      evaluator: options.evaluator, precision: perturbation.evaluator.precision.rawValue,
+      scheme: options.scheme, epsilon: epsilon, device: "", seconds: .init(),
+      tensors: tensors(), worst: worstFirst(all).prefix(options.top).map(component),
+      wrong: wrong.count, kinks: kinks, textbookAgreement: agreement, findings: [],
+      warnings: warnings, numeric: scattered { accepted($0) }, uncertainty: scattered { bar($0) })
+  }
+
+  /// Beyond this share of what is measured, noise hides the difference between right and wrong.
+  private static let undecidable = 1e-3
+
+  private var checkedAll: Bool { estimates.count == baseline.graph.layout.count }
+
+  /// What would decide it.
+  private var remedy: String {
+    if options.evaluator != .difference { return "use --evaluator difference" }
+    if perturbation.evaluator.precision == .f32 { return "use --precision f64, or --device cpu" }
+    return "use --epsilon auto"
+  }
+
+  private func short(_ value: Double) -> String { String(format: "%.1e", value) }
+
+  // MARK: Components
+
+  private func analytic(_ i: Int) -> Double { gradient.values[estimates.components[i]] }
+
+  /// dθ_approx; at a tie the accepted slope that is nearest to dθ.
+  private func accepted(_ i: Int) -> Double {
+    guard let slopes = estimates.slopes[i], !analytic(i).isNaN else { return estimates.numeric[i] }
+    return min(max(analytic(i), slopes.lowerBound), slopes.upperBound)
+  }
+
+  private func norm(_ range: some Sequence<Int>, _ value: (Int) -> Double) -> ScaledNorm {
+    var norm = ScaledNorm()
+    for i in range { norm.add(value(i)) }
+    return norm
+  }
+
+  private func distance(_ range: some Collection<Int>) -> Double {
+    relativeDifference(range.map { accepted($0) }, range.map { analytic($0) })
+  }
+
+  /// By how far outside its bar a component is; NaN first.
+  private func excess(_ i: Int) -> Double {
+    let deviation = deviation(i).magnitude
+    if deviation.isNaN { return .infinity }
+    let bar = bar(i)
+    return bar > 0 ? deviation / bar : (deviation > 0 ? .infinity : 0)
+  }
+
+  private func worstFirst(_ range: some Collection<Int>) -> [Int] {
+    let excesses = range.map { (i: $0, excess: excess($0)) }
+    return excesses.sorted { ($1.excess, $0.i) < ($0.excess, $1.i) }.map(\.i)
+  }
+
+  private func component(_ i: Int) -> ComponentReport {
+    let layout = baseline.graph.layout
+    let (segment, at) = layout.locate(estimates.components[i])
+    let part = layout.segments[segment]
+    return ComponentReport(
+      tensor: part.name, index: unravel(at, shape: part.shape), analytic: analytic(i),
+      numeric: accepted(i), uncertainty: bar(i), passed: isWithinBar(i))
+  }
+
+  private func scattered(_ value: (Int) -> Double) -> [Double] {
+    var all = [Double](repeating: .nan, count: baseline.graph.layout.count)
+    for i in estimates.components.indices { all[estimates.components[i]] = value(i) }
+    return all
+  }
+
+  // MARK: Tensors
+
+  private func tensors() -> [TensorReport] {
+    var first = 0
+    return baseline.graph.layout.segments.map { part in
+      var last = first
+      while last < estimates.count, part.range.contains(estimates.components[last]) { last += 1 }
+      let range = first..<last
+      first = last
+      let wrong = range.filter { !isWithinBar($0) }.count
+      return TensorReport(
+        name: part.name, shape: part.shape, checked: range.count, wrong: wrong,
+        relativeDifference: distance(range), passed: wrong == 0,
+        kinks: range.filter { !estimates.flags[$0].isEmpty }.count,
+        worst: range.max { (excess($0), $1) < (excess($1), $0) }.map(component))
+    }
+  }
+
+  private var kinks: CheckReport.Kinks {
+    var kinks = CheckReport.Kinks()
+    for flags in estimates.flags {
+      if flags.contains(.tied) {
+        kinks.tied += 1
+      } else if flags.contains(.crossed) {
+        kinks.crossed += 1
+      }
+    }
+    return kinks
+  }
+}

@@ -1,0 +1,141 @@
+import Foundation
+import Kernels
+
+/// Checks gradients on one device.
+public final class Checker: Sendable {
+  /// Where lanes run, for reports.
+  public var deviceName: String { backend.name }
+  /// What there is to say of how the device was chosen.
+  public let notes: [String]
+  /// How long opening the device and testing it took.
+  public let setupSeconds: Double
+
+  private let backend: any Backend
+
+  /// Opens a device.
+  ///
+  /// - Parameters:
+  ///   - selector: `auto` (GPU, other accelerator, OpenCL CPU, then the CPU without OpenCL), `cpu`,
+  ///     `gpu`, `gpu:1`, `PLATFORM:DEVICE`, or part of a name.
+  ///   - kernelFolder: A folder of kernels to use in the place of the embedded ones.
+  /// - Throws: `InputError` where the selector names no device, or one that fails its self-test.
+  public convenience init(device selector: String = "auto", kernelFolder: String? = nil) throws {
+    let start = ContinuousClock.now
+    let text = KernelText(folder: kernelFolder)
+    let (devices, problems) =
+      selector.lowercased() == "cpu" ? ([], []) : Devices.all()
+    var notes = problems
+    let backend: any Backend
+    switch try selectDevice(selector, from: devices) {
+    case .cpu:
+      backend = CPUBackend()
+      if !problems.isEmpty { notes.append("running on the CPU without OpenCL") }
+    case .opencl(let device):
+      do {
+        backend = try OpenCLBackend(device, text: text)
+      } catch let error as InputError where selector.lowercased() == "auto" {
+        notes.append("\(error.problem); running on the CPU without OpenCL")
+        backend = CPUBackend()
+      }
+    }
+    self.init(
+      backend, notes: notes.isEmpty ? [] : [notes.joined(separator: "; ")],
+      setupSeconds: (ContinuousClock.now - start).seconds)
+  }
+
+  package init(_ backend: any Backend, notes: [String] = [], setupSeconds: Double = 0) {
+    self.backend = backend
+    self.notes = notes
+    self.setupSeconds = setupSeconds
+  }
+
+  /// Checks a gradient.
+  ///
+  /// - Parameter progress: Told from time to time how far the check is.
+  /// - Throws: `InputError` where the problem cannot be checked as asked; errors of the device.
+  public func check(
+    _ problem: Problem, _ options: CheckOptions = CheckOptions(),
+    progress: (@Sendable (CheckProgress) -> Void)? = nil
+  ) throws -> CheckReport {
+    let precision = try precision(options)
+    let start = ContinuousClock.now
+    let baseline = Baseline(graph: problem.graph, parameters: problem.parameters)
+    let cost = baseline.cost
+    guard cost.isFinite else {
+      throw InputError(
+        "the cost at θ is \(cost), expected a finite number",
+        remedy: "look for log(0), overflow or extreme values in the batch and the parameters")
+    }
+    let tieRoundoff = max(
+      problem.gradient.elementType.unitRoundoff, problem.parameters.elementType.unitRoundoff,
+      Precision.f64.unitRoundoff)
+    let evaluator: any LaneEvaluator =
+      switch options.evaluator {
+      case .textbook: TextbookEvaluator(baseline)
+      case .direct, .difference:
+        try backend.prepare(
+          baseline, mode: options.evaluator == .direct ? .value : .difference,
+          precision: precision, tieRoundoff: tieRoundoff)
+      }
+    let isCloseEnough = options.evaluator == .difference && precision == .f64
+    let close =
+      isCloseEnough
+      ? evaluator
+      : try CPUBackend().prepare(
+        baseline, mode: .difference, precision: .f64, tieRoundoff: tieRoundoff)
+    let building = (ContinuousClock.now - start).seconds
+    let source = { (evaluator: any LaneEvaluator) in
+      Perturbation(
+        evaluator: evaluator, layout: problem.graph.layout,
+        theta: problem.parameters.values, cost: cost, oneSided: options.scheme != .central)
+    }
+    var run = CheckRun(
+      baseline: baseline, options: options,
+      epsilon: options.epsilon
+        ?? StepSize.automatic(options.evaluator, options.scheme, evaluator.precision),
+      gradient: problem.gradient, perturbation: source(evaluator), close: source(close),
+      textbook: source(TextbookEvaluator(baseline)), scales: ErrorScales(baseline),
+      subtraction: baseline.costVariance.squareRoot(),
+      estimates: Estimates(
+        problem.graph.layout.sample(options.sample, seed: options.seed), scheme: options.scheme),
+      progress: StageProgress(start: start, report: progress))
+    if let expected = options.expectedCost, !expected.agrees(with: cost) {
+      run.estimates = Estimates([], scheme: options.scheme)
+    } else {
+      try run.evaluate()
+      try run.lookAgain()
+    }
+    let evaluation = (ContinuousClock.now - start).seconds
+    let agreement = try run.askTextbook(evaluationSeconds: evaluation)
+    var report = run.report(agreement)
+    report.device =
+      options.evaluator == .textbook ? "textbook, " + CPUBackend().name : deviceName
+    report.warnings = problem.warnings + report.warnings
+    report.seconds.setup = setupSeconds
+    report.seconds.evaluation = evaluation
+    report.seconds.total = setupSeconds + (ContinuousClock.now - start).seconds
+    _ = building
+    return report
+  }
+
+  /// The precision of the lanes. Throws where the device has not what is asked for.
+  private func precision(_ options: CheckOptions) throws -> Precision {
+    if options.evaluator == .textbook {
+      guard options.precision != .f32 else {
+        throw InputError(
+          "the textbook evaluator works in f64", remedy: "use --evaluator direct for f32")
+      }
+      return .f64
+    }
+    switch options.precision {
+    case .auto: return backend.supportsDouble ? .f64 : .f32
+    case .f32: return .f32
+    case .f64:
+      guard backend.supportsDouble else {
+        throw InputError(
+          "\(deviceName) has no double", remedy: "use --precision f32, or --device cpu")
+      }
+      return .f64
+    }
+  }
+}

@@ -1,0 +1,43 @@
+/// SplitMix64 (Steele, Lea and Flood 2014): small, seedable, the same on every machine.
+package struct SplitMix64: RandomNumberGenerator, Sendable {
+  private var state: UInt64
+
+  package init(seed: UInt64) { state = seed }
+
+  package mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+    return z ^ (z >> 31)
+  }
+}
+
+extension ParameterLayout {
+  /// Components to check, ascending: all, or about `count` of them, shared among the tensors by
+  /// size, with at least four of every tensor so that biases do not vanish.
+  package func sample(_ count: Int?, seed: UInt64) -> [Int] {
+    guard let count, count < self.count else { return Array(0..<self.count) }
+    var random = SplitMix64(seed: seed)
+    return segments.flatMap { part in
+      let share = (Double(count) * Double(part.count) / Double(self.count)).rounded()
+      let wanted = min(part.count, max(Int(share), 4))
+      return draw(wanted, of: part.range, using: &random)
+    }
+  }
+}
+
+/// `count` different numbers of a range, ascending (Knuth, The Art of Computer Programming,
+/// volume 2, section 3.4.2, algorithm S).
+package func draw(_ count: Int, of range: Range<Int>, using random: inout SplitMix64) -> [Int] {
+  var left = min(count, range.count)
+  var chosen: [Int] = []
+  chosen.reserveCapacity(left)
+  for (seen, number) in range.enumerated() where left > 0 {
+    if Int.random(in: 0..<range.count - seen, using: &random) < left {
+      chosen.append(number)
+      left -= 1
+    }
+  }
+  return chosen
+}

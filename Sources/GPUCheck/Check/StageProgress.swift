@@ -1,0 +1,31 @@
+/// Tells whoever watches how far a check is; cancels it where its task was cancelled.
+struct StageProgress: Sendable {
+  let start: ContinuousClock.Instant
+  let report: (@Sendable (CheckProgress) -> Void)?
+
+  /// A stage of so many components.
+  func stage(_ name: String, total: Int) -> Stage { Stage(owner: self, name: name, total: total) }
+
+  struct Stage {
+    let owner: StageProgress
+    let name: String
+    let total: Int
+    private var done = 0
+
+    init(owner: StageProgress, name: String, total: Int) {
+      self.owner = owner
+      self.name = name
+      self.total = total
+    }
+
+    /// So many more are done.
+    mutating func advance(_ count: Int) throws {
+      try Task.checkCancellation()
+      done += count
+      owner.report?(
+        CheckProgress(
+          stage: name, done: done, total: total,
+          seconds: (ContinuousClock.now - owner.start).seconds))
+    }
+  }
+}

@@ -1,0 +1,77 @@
+import Foundation
+
+extension CheckRun {
+  /// Has the textbook evaluate the worst, some failing and some random components with the steps
+  /// that made their `numeric`: both are then the same difference of J, up to rounding. At least
+  /// four, and more while they take less than a tenth of the evaluation's time.
+  mutating func askTextbook(evaluationSeconds: Double) throws -> CheckReport.TextbookAgreement {
+    let chosen = componentsToAsk()
+    var stage = progress.stage("textbook", total: chosen.count)
+    var given: [Double] = []
+    var judged: [Double] = []
+    var agrees = true
+    let start = ContinuousClock.now
+    for group in stride(from: 0, to: chosen.count, by: 4) {
+      if group > 0, (ContinuousClock.now - start).seconds > evaluationSeconds / 10 { break }
+      for i in chosen[group..<min(group + 4, chosen.count)] {
+        let (ours, bar) = try ownDifference(i)
+        let judgement = try textbookDifference(i)
+        given.append(ours)
+        judged.append(judgement.value)
+        if !((ours - judgement.value).magnitude <= bar + judgement.bar) { agrees = false }
+        try stage.advance(1)
+      }
+    }
+    return CheckReport.TextbookAgreement(
+      components: given.count, relativeDifference: relativeDifference(given, judged),
+      passed: agrees)
+  }
+
+  /// The worst two, up to 14 that fail, and random ones; without kinks as far as there are any,
+  /// since their steps are too small for a textbook.
+  private func componentsToAsk() -> [Int] {
+    let plain = estimates.flags.indices.filter { estimates.flags[$0].isEmpty }
+    let all = plain.count >= 4 ? plain : Array(estimates.flags.indices)
+    var random = SplitMix64(seed: options.seed ^ 0x7465_7874_626f_6f6b)
+    let byBar = all.filter { deviation($0).isFinite }.sorted {
+      deviation($0).magnitude * bar($1) > deviation($1).magnitude * bar($0)
+    }
+    let failing = byBar.filter { !isWithinBar($0) }
+    var chosen = Array(byBar.prefix(2))
+    chosen += draw(14, of: failing.indices, using: &random).map { failing[$0] }
+    chosen += draw(48, of: all.indices, using: &random).map { all[$0] }.shuffled(using: &random)
+    var seen: Set<Int> = []
+    return chosen.filter { seen.insert($0).inserted }
+  }
+
+  /// What the check says of a component; where it asked the textbook itself, exact differences.
+  private func ownDifference(_ i: Int) throws -> (value: Double, bar: Double) {
+    guard options.evaluator == .textbook else {
+      return (estimates.numeric[i], Self.width * estimates.rounding[i])
+    }
+    return (
+      try slope(i, close),
+      Self.width * close.evaluator.precision.unitRoundoff * scales.lanes[estimates.components[i]]
+    )
+  }
+
+  private func textbookDifference(_ i: Int) throws -> (value: Double, bar: Double) {
+    let u = textbook.evaluator.precision.unitRoundoff
+    let noise = subtractionError(estimates.epsilon[i], u).squareRoot()
+    return (try slope(i, textbook), Self.width * noise)
+  }
+
+  private func slope(_ i: Int, _ source: Perturbation) throws -> Double {
+    let scheme = estimates.scheme[i]
+    let steps = scheme.steps.map { $0 * estimates.epsilon[i] }
+    let changes = try source.changes(of: [estimates.components[i]], steps: steps)
+    return scheme.slope(changes[0])
+  }
+}
+
+extension Duration {
+  /// The duration in seconds.
+  package var seconds: Double {
+    Double(components.seconds) + 1e-18 * Double(components.attoseconds)
+  }
+}

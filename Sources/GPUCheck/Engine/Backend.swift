@@ -1,0 +1,36 @@
+import Kernels
+
+/// The seam between the check and whatever evaluates lanes: what is left of it knows nothing of
+/// OpenCL, what is right of it nothing of file formats.
+package protocol Backend: Sendable {
+  /// For reports: the device, its platform and driver.
+  var name: String { get }
+  /// Whether lanes can be computed in f64.
+  var supportsDouble: Bool { get }
+
+  /// Gets everything ready that lanes in a mode and precision need of a baseline. An element nearer
+  /// to a kink than rounding at `unitRoundoff` could have moved it counts as tied.
+  func prepare(
+    _ baseline: Baseline, mode: LaneMode, precision: Precision, tieRoundoff: Double
+  ) throws -> any LaneEvaluator
+}
+
+/// Evaluates lanes against one baseline. `evaluate` may be called from one thread at a time.
+package protocol LaneEvaluator: Sendable {
+  var mode: LaneMode { get }
+  var precision: Precision { get }
+  /// How many lanes of a segment are best given at once.
+  func wantedLanes(segment: Int) -> Int
+  /// ΔJ or J of every lane. Throws where a device fails.
+  func evaluate(_ batch: LaneBatch) throws -> LaneResults
+}
+
+extension Precision {
+  /// A number as this precision holds it.
+  package func rounded(_ value: Double) -> Double {
+    switch self {
+    case .f32: Double(Float(value))
+    case .f64: value
+    }
+  }
+}

@@ -1,0 +1,37 @@
+import Foundation
+import Kernels
+
+/// Lanes in plain Swift on the host's cores: runs everywhere, and is the twin of every kernel.
+package struct CPUBackend: Backend {
+  package init() {}
+
+  package var name: String {
+    "CPU without OpenCL, \(ProcessInfo.processInfo.activeProcessorCount) threads"
+  }
+
+  package var supportsDouble: Bool { true }
+
+  package func prepare(
+    _ baseline: Baseline, mode: LaneMode, precision: Precision, tieRoundoff: Double
+  ) throws -> any LaneEvaluator {
+    // The closures are where generic code meets its precision: the compiler specialises from here.
+    switch precision {
+    case .f64:
+      let lanes = try CPULanes<Double>(baseline, mode, tieRoundoff: tieRoundoff)
+      return CPUEvaluator(mode: mode, precision: precision) { lanes.run($0) }
+    case .f32:
+      let lanes = try CPULanes<Float>(baseline, mode, tieRoundoff: tieRoundoff)
+      return CPUEvaluator(mode: mode, precision: precision) { lanes.run($0) }
+    }
+  }
+}
+
+private struct CPUEvaluator: LaneEvaluator {
+  let mode: LaneMode
+  let precision: Precision
+  let run: @Sendable (LaneBatch) -> LaneResults
+
+  func wantedLanes(segment: Int) -> Int { 4096 }
+
+  func evaluate(_ batch: LaneBatch) throws -> LaneResults { run(batch) }
+}

@@ -1,0 +1,247 @@
+import Foundation
+
+/// Everything that CPU lanes of one precision need of a baseline. Batches are cut into chunks that
+/// fit a core's cache, and the chunks are shared among the cores.
+///
+/// `@unchecked Sendable`: immutable but for the pool of scratch memory, which has a lock.
+package final class CPULanes<T: LaneReal>: @unchecked Sendable {
+  private let graph: Graph
+  private let mode: LaneMode
+  private let plans: [LanePlan]
+  /// Each node's tables, rounded once.
+  private let tables: [[[T]]]
+  /// Each node's value at the baseline, for what does not move in `value` mode.
+  private let base: [[T]]
+  /// J's terms at the baseline.
+  private let termSums: [Double]
+  private let pool = ScratchPool<T>()
+
+  package init(_ baseline: Baseline, _ mode: LaneMode, tieRoundoff: Double) throws {
+    graph = baseline.graph
+    self.mode = mode
+    plans = try baseline.graph.layout.segments.indices.map {
+      try LanePlan(graph: baseline.graph, segment: $0)
+    }
+    tables = baseline.graph.nodes.indices.map { node in
+      baseline.coefficients(node, tieRoundoff: tieRoundoff).map { $0.map { T($0) } }
+    }
+    base = baseline.values.map { $0.map { T($0) } }
+    termSums = baseline.graph.terms.map { baseline.values[$0.node].reduce(0, +) }
+  }
+
+  /// Lanes of a chunk: as many as keep its widest buffer in about 256 KiB.
+  private func chunkLanes(_ plan: LanePlan) -> Int {
+    let fit = 262_144 / (max(plan.widestSlot, 1) * MemoryLayout<T>.stride)
+    return max(8, min(128, fit / 8 * 8))
+  }
+
+  /// ΔJ or J of every lane.
+  package func run(_ batch: LaneBatch) -> LaneResults {
+    let plan = plans[batch.segment]
+    let chunk = chunkLanes(plan)
+    let chunks = (batch.count + chunk - 1) / chunk
+    var values = [Double](repeating: 0, count: batch.count)
+    var flags = [LaneFlags](repeating: [], count: batch.count)
+    values.withUnsafeMutableBufferPointer { values in
+      flags.withUnsafeMutableBufferPointer { flags in
+        // Each chunk writes a range of its own.
+        nonisolated(unsafe) let (values, flags) = (values, flags)
+        DispatchQueue.concurrentPerform(iterations: chunks) { number in
+          let range = number * chunk..<min((number + 1) * chunk, batch.count)
+          let scratch = self.pool.take()
+          self.run(batch, range, plan, scratch, values, flags)
+          self.pool.put(scratch)
+        }
+      }
+    }
+    return LaneResults(values: values, flags: flags)
+  }
+
+  private func run(
+    _ batch: LaneBatch, _ range: Range<Int>, _ plan: LanePlan, _ scratch: Scratch<T>,
+    _ values: UnsafeMutableBufferPointer<Double>, _ flags: UnsafeMutableBufferPointer<LaneFlags>
+  ) {
+    let lanes = range.count
+    scratch.prepare(plan: plan, lanes: lanes)
+    for (lane, source) in range.enumerated() {
+      scratch.components[lane] = batch.components[source]
+      scratch.moves[lane] = T(batch.moves[source])
+      scratch.flags[lane] = 0
+    }
+    for step in plan.steps {
+      apply(step, lanes, batch.tiePolicy, scratch)
+    }
+    for lane in 0..<lanes { values[range.lowerBound + lane] = 0 }
+    for (number, operand) in plan.terms.enumerated() {
+      let factor = graph.terms[number].factor
+      guard let operand else {
+        if mode == .value {
+          for at in range { values[at] += factor * termSums[number] }
+        }
+        continue
+      }
+      let source = scratch.pointer(operand.place)
+      for lane in 0..<lanes {
+        values[range.lowerBound + lane] +=
+          factor * sum(operand, source, lane, lanes, scratch.components[lane])
+      }
+    }
+    for lane in 0..<lanes {
+      flags[range.lowerBound + lane] = LaneFlags(rawValue: scratch.flags[lane])
+    }
+  }
+
+  private func apply(
+    _ step: LaneStep, _ lanes: Int, _ policy: TiePolicy, _ scratch: Scratch<T>
+  ) {
+    let inputs = step.inputs.map { operand -> UnsafePointer<T>? in
+      operand.map { scratch.pointer($0.place) }
+    }
+    let output = scratch.output(step.output.place)
+    switch step.action {
+    case .expand:
+      expand(step, lanes, scratch, output)
+    case .apply(let operation):
+      withTables(step.node) { coefficients in
+        operation.lanes(
+          LaneCall(
+            lanes: lanes, mode: mode, step: step, components: UnsafePointer(scratch.components),
+            inputs: inputs, coefficients: coefficients, output: output, flags: scratch.flags,
+            tiePolicy: policy))
+      }
+    }
+  }
+
+  private func withTables(_ node: Int, _ body: ([UnsafePointer<T>]) -> Void) {
+    func add(_ number: Int, _ pointers: [UnsafePointer<T>]) {
+      guard number < tables[node].count else { return body(pointers) }
+      tables[node][number].withUnsafeBufferPointer { table in
+        // An empty table is never read: any address serves.
+        let address = table.baseAddress ?? UnsafePointer(bitPattern: MemoryLayout<T>.alignment)
+        if let address { add(number + 1, pointers + [address]) }
+      }
+    }
+    add(0, [])
+  }
+
+  /// A slice becomes the whole tensor: what did not move is 0, or the baseline's value.
+  private func expand(
+    _ step: LaneStep, _ lanes: Int, _ scratch: Scratch<T>, _ output: UnsafeMutablePointer<T>
+  ) {
+    guard let operand = step.inputs[0], case .slice(let slice) = operand.layout else { return }
+    let input = scratch.pointer(operand.place)
+    for element in 0..<base[step.node].count {
+      let stored = element / (slice.axisLength * slice.inner) * slice.inner + element % slice.inner
+      let still: T = mode == .value ? base[step.node][element] : 0
+      for lane in 0..<lanes {
+        let moved = element / slice.inner % slice.axisLength == slice.index(scratch.components[lane])
+        output[element * lanes + lane] = moved ? input[stored * lanes + lane] : still
+      }
+    }
+  }
+
+  /// The sum of a term's elements in one lane, compensated.
+  private func sum(
+    _ operand: LaneOperand, _ source: UnsafePointer<T>, _ lane: Int, _ lanes: Int,
+    _ component: Int32
+  ) -> Double {
+    var total = CompensatedSum<T>()
+    let count = base[operand.node].count
+    if mode == .value, case .slice(let slice) = operand.layout {
+      let index = slice.index(component)
+      for element in 0..<count {
+        let stored =
+          element / (slice.axisLength * slice.inner) * slice.inner + element % slice.inner
+        let moved = element / slice.inner % slice.axisLength == index
+        total.add(moved ? source[stored * lanes + lane] : base[operand.node][element])
+      }
+    } else {
+      for element in 0..<operand.layout.stored(of: count) {
+        total.add(source[element * lanes + lane])
+      }
+    }
+    return total.value
+  }
+}
+
+/// A sum with the rounding errors of its additions (Knuth, The Art of Computer Programming,
+/// volume 2, section 4.2.2, theorem B); the twin of `add_compensated` in kernels/common.cl.
+struct CompensatedSum<T: LaneReal> {
+  private var high: T = 0
+  private var low: T = 0
+
+  @inline(__always)
+  mutating func add(_ term: T) {
+    let sum = high + term
+    let second = sum - high
+    low += (high - (sum - second)) + (term - second)
+    high = sum
+  }
+
+  var value: Double { Double(high) + Double(low) }
+}
+
+/// The buffers of one chunk of lanes.
+final class Scratch<T: LaneReal> {
+  private var slots: [UnsafeMutablePointer<T>] = []
+  private var sizes: [Int] = []
+  private var lanes = 0
+  private(set) var components = UnsafeMutablePointer<Int32>.allocate(capacity: 0)
+  private(set) var moves = UnsafeMutablePointer<T>.allocate(capacity: 0)
+  private(set) var flags = UnsafeMutablePointer<UInt32>.allocate(capacity: 0)
+
+  /// Makes every buffer large enough for a plan.
+  func prepare(plan: LanePlan, lanes wanted: Int) {
+    if wanted > lanes {
+      components.deallocate()
+      moves.deallocate()
+      flags.deallocate()
+      components = .allocate(capacity: wanted)
+      moves = .allocate(capacity: wanted)
+      flags = .allocate(capacity: wanted)
+      lanes = wanted
+    }
+    for (number, elements) in plan.slots.enumerated() {
+      let size = elements * wanted
+      if number == slots.count {
+        slots.append(.allocate(capacity: size))
+        sizes.append(size)
+      } else if size > sizes[number] {
+        slots[number].deallocate()
+        slots[number] = .allocate(capacity: size)
+        sizes[number] = size
+      }
+    }
+  }
+
+  func pointer(_ place: LaneOperand.Place) -> UnsafePointer<T> {
+    switch place {
+    case .moves: UnsafePointer(moves)
+    case .slot(let number): UnsafePointer(slots[number])
+    }
+  }
+
+  func output(_ place: LaneOperand.Place) -> UnsafeMutablePointer<T> {
+    switch place {
+    case .moves: moves
+    case .slot(let number): slots[number]
+    }
+  }
+
+  deinit {
+    for slot in slots { slot.deallocate() }
+    components.deallocate()
+    moves.deallocate()
+    flags.deallocate()
+  }
+}
+
+/// Scratch memory for as many chunks as run at a time.
+final class ScratchPool<T: LaneReal>: @unchecked Sendable {
+  private let lock = NSLock()
+  private var free: [Scratch<T>] = []
+
+  func take() -> Scratch<T> { lock.withLock { free.popLast() } ?? Scratch() }
+
+  func put(_ scratch: Scratch<T>) { lock.withLock { free.append(scratch) } }
+}

@@ -1,0 +1,238 @@
+import Foundation
+import Kernels
+
+/// Everything that lanes on an OpenCL device need of a baseline: the program, the tables, and
+/// buffers for one batch at a time.
+///
+/// `@unchecked Sendable`: all of it is used under the lock.
+package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
+  package let mode: LaneMode
+  package let precision: Precision
+  private let graph: Graph
+  private let plans: [LanePlan]
+  private let capacities: [Int]
+  private let vectorWidth: Int
+  private let wantedWorkItems: Int
+  private let context: Context
+  private let queue: CommandQueue
+  private let program: Program
+  /// Each node's tables, and its value at the baseline where `value` mode needs it.
+  private let tables: [[Buffer]]
+  private let base: [Buffer?]
+  private let termSums: [Double]
+  private let lock = NSLock()
+  private var kernels: [String: Kernel] = [:]
+  private let components: Buffer
+  private let moves: Buffer
+  private let flags: Buffer
+  private let slots: [Buffer]
+  private let sums: [Buffer]
+
+  init(
+    _ baseline: Baseline, _ mode: LaneMode, _ precision: Precision, programs: ProgramCache,
+    tieRoundoff: Double
+  ) throws {
+    self.mode = mode
+    self.precision = precision
+    graph = baseline.graph
+    context = programs.context
+    let device = context.device.description
+    let specialisation = Specialisation(precision: precision, for: device)
+    vectorWidth = specialisation.vectorWidth
+    let sizing = LaneSizing(device, vectorWidth: vectorWidth)
+    wantedWorkItems = sizing.workItems
+    plans = try graph.layout.segments.indices.map {
+      try LanePlan(graph: baseline.graph, segment: $0)
+    }
+    capacities = zip(plans, graph.layout.segments).map {
+      sizing.lanes($0, precision, components: $1.count)
+    }
+    program = try programs.program(
+      Self.units(of: plans, mode: mode), specialisation)
+    queue = try CommandQueue(context)
+    let (context, graph, capacities) = (context, graph, capacities)
+    let moving = Set(plans.flatMap { $0.steps.map(\.node) })
+    tables = try graph.nodes.indices.map { node in
+      guard moving.contains(node) else { return [] }
+      return try baseline.coefficients(node, tieRoundoff: tieRoundoff).map {
+        try Buffer(context, reals: $0, precision)
+      }
+    }
+    let needsBase = mode == .value ? moving.union(graph.terms.map(\.node)) : []
+    base = try graph.nodes.indices.map { node in
+      needsBase.contains(node)
+        ? try Buffer(context, reals: baseline.values[node], precision) : nil
+    }
+    termSums = graph.terms.map { baseline.values[$0.node].reduce(0, +) }
+    let lanes = capacities.max() ?? 1
+    components = try Buffer(context, byteCount: lanes * MemoryLayout<Int32>.stride)
+    moves = try Buffer(context, realCount: lanes, precision)
+    flags = try Buffer(context, byteCount: lanes * MemoryLayout<UInt32>.stride)
+    let slotCount = plans.map(\.slots.count).max() ?? 0
+    slots = try (0..<slotCount).map { [plans] slot in
+      let sizes = zip(plans, capacities).map { plan, lanes in
+        slot < plan.slots.count ? plan.slots[slot] * lanes : 0
+      }
+      return try Buffer(context, realCount: sizes.max() ?? 1, precision)
+    }
+    sums = try graph.terms.map { _ in try Buffer(context, realCount: 2 * lanes, precision) }
+  }
+
+  /// The parts of kernels/ that the plans' steps need.
+  private static func units(of plans: [LanePlan], mode: LaneMode) -> [KernelUnit] {
+    var units = [KernelUnit(file: "lanes.cl"), KernelUnit(file: "reduce.cl")]
+    for plan in plans {
+      for step in plan.steps {
+        if case .apply(let operation) = step.action {
+          units += operation.primitive.kernelUnits(mode)
+        }
+      }
+    }
+    return units
+  }
+
+  package func wantedLanes(segment: Int) -> Int { capacities[segment] }
+
+  package func evaluate(_ batch: LaneBatch) throws -> LaneResults {
+    try lock.withLock {
+      var results = LaneResults(values: [], flags: [])
+      let capacity = capacities[batch.segment]
+      for first in stride(from: 0, to: batch.count, by: capacity) {
+        let part = try run(batch, first..<min(first + capacity, batch.count))
+        results.values += part.values
+        results.flags += part.flags
+      }
+      return results
+    }
+  }
+
+  /// One batch that fits the buffers.
+  private func run(_ batch: LaneBatch, _ range: Range<Int>) throws -> LaneResults {
+    let plan = plans[batch.segment]
+    // Two vectors a work-item are the least the matrix product takes.
+    let lanes = LaneSizing.roundUp(range.count, to: 2 * vectorWidth)
+    let padding = lanes - range.count
+    let numbers = batch.components[range] + [Int32](repeating: 0, count: padding)
+    let steps = batch.moves[range] + [Double](repeating: 0, count: padding)
+    try numbers.withUnsafeBytes { try queue.write(components, $0) }
+    try queue.write(moves, reals: Array(steps), precision)
+    try queue.fillWithZeros(flags)
+    for step in plan.steps {
+      try launch(step, lanes / vectorWidth, batch.tiePolicy)
+    }
+    var values = [Double](repeating: 0, count: range.count)
+    for (number, operand) in plan.terms.enumerated() {
+      guard let operand else { continue }
+      try launchSum(number, operand, lanes / vectorWidth)
+    }
+    for (number, term) in graph.terms.enumerated() {
+      guard plan.terms[number] != nil else {
+        if mode == .value {
+          for lane in values.indices { values[lane] += term.factor * termSums[number] }
+        }
+        continue
+      }
+      let pairs = try queue.reals(of: sums[number], count: 2 * lanes, precision)
+      for lane in values.indices { values[lane] += term.factor * (pairs[lane] + pairs[lanes + lane]) }
+    }
+    let bits = try queue.integers(of: flags, count: range.count)
+    return LaneResults(
+      values: values, flags: bits.map { LaneFlags(rawValue: UInt32(bitPattern: $0)) })
+  }
+
+  private func buffer(_ place: LaneOperand.Place) -> Buffer {
+    switch place {
+    case .moves: moves
+    case .slot(let number): slots[number]
+    }
+  }
+
+  private func launch(_ step: LaneStep, _ laneVectors: Int, _ policy: TiePolicy) throws {
+    let call = KernelCall(
+      mode: mode, step: step, tiePolicy: policy, laneVectors: laneVectors,
+      wantedWorkItems: wantedWorkItems, components: components,
+      inputs: step.inputs.map { $0.map { buffer($0.place) } }, coefficients: tables[step.node],
+      output: buffer(step.output.place), flags: flags)
+    switch step.action {
+    case .apply(let operation): try enqueue(operation.primitive.launch(call))
+    case .expand: try enqueue(expandLaunch(call, base: base[step.node]))
+    }
+  }
+
+  private func expandLaunch(_ call: KernelCall, base: Buffer?) -> Launch {
+    let elements = call.step.outputElements
+    return Launch(
+      arguments: SliceArguments(
+        kernel: "expand_slice", laneVectors: call.laneVectors, elements: elements,
+        layout: call.step.inputs[0]?.layout ?? .full, useBase: mode == .value,
+        components: components, base: base, input: call.input(0), output: call.output),
+      global: call.global(over: elements))
+  }
+
+  private func launchSum(_ term: Int, _ operand: LaneOperand, _ laneVectors: Int) throws {
+    let count = graph.nodes[operand.node].count
+    let input = KernelArgument.buffer(buffer(operand.place))
+    let arguments: any KernelArguments
+    if mode == .value, operand.layout != .full {
+      arguments = SliceArguments(
+        kernel: "term_sum_slice_value", laneVectors: laneVectors, elements: count,
+        layout: operand.layout, useBase: nil, components: components, base: base[operand.node],
+        input: input, output: sums[term])
+    } else {
+      arguments = TermSumArguments(
+        laneVectors: laneVectors, elements: operand.layout.stored(of: count), input: input,
+        output: sums[term])
+    }
+    try enqueue(Launch(arguments: arguments, global: [laneVectors]))
+  }
+
+  private func enqueue(_ launch: Launch) throws {
+    let name = launch.arguments.kernel
+    let kernel: Kernel
+    if let known = kernels[name] {
+      kernel = known
+    } else {
+      kernel = try Kernel(program, name)
+      kernels[name] = kernel
+    }
+    try kernel.set(launch.arguments)
+    try queue.enqueue(kernel, global: launch.global)
+  }
+}
+
+/// The arguments of `term_sum`.
+private struct TermSumArguments: KernelArguments {
+  let kernel = "term_sum"
+  var laneVectors: Int
+  var elements: Int
+  var input: KernelArgument
+  var output: Buffer
+
+  var arguments: [KernelArgument] {
+    [.int(laneVectors), .int(elements), input, .buffer(output)]
+  }
+}
+
+/// The arguments of `term_sum_slice_value` and, with `useBase`, of `expand_slice`.
+private struct SliceArguments: KernelArguments {
+  var kernel: String
+  var laneVectors: Int
+  var elements: Int
+  var layout: LaneLayout
+  var useBase: Bool?
+  var components: Buffer
+  var base: Buffer?
+  var input: KernelArgument
+  var output: Buffer
+
+  var arguments: [KernelArgument] {
+    var slice = LaneLayout.Slice(
+      axisLength: 1, inner: 1, index: LaneIndex(divisor: 1, modulus: 1))
+    if case .slice(let given) = layout { slice = given }
+    return [
+      .int(laneVectors), .int(elements), .int(slice.axisLength), .int(slice.inner),
+      .int(slice.index.divisor), .int(slice.index.modulus),
+    ] + (useBase.map { [.int($0 ? 1 : 0)] } ?? [])
+      + [.buffer(components), base.map { .buffer($0) } ?? .none, input, .buffer(output)]
+  }
+}

@@ -1,0 +1,209 @@
+/// The report for people at a terminal: at most 100 columns, the verdict first.
+public enum TextReport {
+  /// The lines of the report, with a line break at the end.
+  ///
+  /// - Parameters:
+  ///   - tolerance: the distance up to which the check could pass, for the reasons of a failure.
+  ///   - colour: whether to write escape sequences for colour.
+  public static func write(
+    _ report: CheckReport, tolerance: Double = CheckOptions().tolerance, colour: Bool = false
+  ) -> String {
+    let style = TextStyle(colour: colour)
+    var parts = [
+      headline(report, style) + reasons(report, tolerance), facts(report),
+      tensors(report, style), components(report, style),
+    ]
+    parts.append(notes(report, style))
+    return parts.filter { !$0.isEmpty }.map { $0.joined(separator: "\n") }
+      .joined(separator: "\n\n") + "\n"
+  }
+
+  // MARK: Verdict
+
+  private static func headline(_ report: CheckReport, _ style: TextStyle) -> [String] {
+    let word: String
+    let dress: (String) -> String
+    switch (report.passed, report.verdict) {
+    case (true, .right): (word, dress) = ("RIGHT", style.green)
+    case (true, let verdict): (word, dress) = (verdict.rawValue.uppercased(), style.yellow)
+    case (false, .undecidable): (word, dress) = ("UNDECIDABLE", style.yellow)
+    case (false, .wrong): (word, dress) = ("WRONG", style.red)
+    case (false, _): (word, dress) = ("FAILED", style.red)
+    }
+    let distance = TextFormat.rough(report.relativeDifference)
+    let checked = TextFormat.count(report.checked)
+    let all = TextFormat.count(report.parameters, "parameter")
+    return [
+      style.bold(dress(word)) + "  distance \(distance) over \(checked) of \(all)"
+    ]
+  }
+
+  /// What the verdict means, or why the check did not pass.
+  private static func reasons(_ report: CheckReport, _ tolerance: Double) -> [String] {
+    var lines: [String] = []
+    let limit = max(tolerance, report.noiseFloor)
+    switch (report.passed, report.verdict) {
+    case (true, .right):
+      lines.append("The gradient is right: it is what perturbing every parameter gives.")
+    case (true, .acceptable):
+      lines.append("The gradient passes, but not below 1e-7: look at the worst components.")
+    case (true, _):
+      lines.append(
+        "The gradient passes only because a distance up to \(TextFormat.rough(limit)) may: "
+          + "look at the components.")
+    case (false, .undecidable):
+      lines.append(
+        "The noise floor \(TextFormat.rough(report.noiseFloor)) is too high to tell right from "
+          + "wrong.")
+    case (false, _): break
+    }
+    if report.wrong > 0 {
+      let names = report.tensors.filter { $0.wrong > 0 }.map(\.name)
+      let beyond = report.wrong == 1 ? "lies outside its error bar" : "lie outside their error bars"
+      lines.append(
+        "\(TextFormat.count(report.wrong, "component")) \(beyond), in "
+          + list(names, limit: 12) + ".")
+    }
+    if !report.textbookAgreement.passed {
+      lines.append(
+        "The textbook disagrees with this evaluation, so no number here can be trusted: please "
+          + "report it.")
+    }
+    if !report.passed, report.verdict != .undecidable, !(report.relativeDifference <= limit) {
+      let floor = report.noiseFloor > tolerance ? "noise floor" : "tolerance"
+      lines.append("The distance is beyond the \(floor), \(TextFormat.rough(limit)).")
+    }
+    if lines.isEmpty { lines.append("The check did not pass; the warnings below say why.") }
+    return lines.map { TextFormat.wrapped($0) }
+  }
+
+  // MARK: Facts
+
+  private static func facts(_ report: CheckReport) -> [String] {
+    func fact(_ name: String, _ text: String) -> String {
+      TextFormat.wrapped(text, first: name + String(repeating: " ", count: 13 - name.count))
+    }
+    let seconds = report.seconds
+    let rate = Double(report.checked) / seconds.evaluation
+    let speed =
+      rate.isFinite && report.checked > 0
+      ? " (\(TextFormat.count(Int(rate.rounded()), "parameter"))/s)" : ""
+    return [
+      fact(
+        "distance",
+        "|numeric - analytic| / (|numeric| + |analytic|), 0 to 1: up to 1e-7 is right, 1e-5 "
+          + "acceptable, 1e-3 suspicious, more is wrong"),
+      fact(
+        "noise floor",
+        TextFormat.rough(report.noiseFloor)
+          + ": the distance that errors within the bars alone could make"),
+      fact("cost", "J = \(TextFormat.value(report.cost)) at the given parameters"),
+      fact(
+        "method",
+        "\(report.evaluator.rawValue) in \(report.precision), \(report.scheme.rawValue) "
+          + "differences, step \(TextFormat.bound(report.epsilon))"),
+      fact("device", report.device),
+      fact(
+        "time",
+        TextFormat.seconds(seconds.evaluation) + " of evaluation\(speed), "
+          + TextFormat.seconds(seconds.total) + " in all (files "
+          + TextFormat.seconds(seconds.load) + ", device " + TextFormat.seconds(seconds.setup)
+          + ")"),
+    ]
+  }
+
+  // MARK: Tables
+
+  private static func tensors(_ report: CheckReport, _ style: TextStyle) -> [String] {
+    var table = TextTable([
+      ("tensor", .left), ("shape", .left), ("checked", .right), ("distance", .right),
+      ("wrong", .right), ("kinks", .right), ("", .left),
+    ])
+    for tensor in report.tensors {
+      let mark = tensor.checked == 0 ? "not checked" : tensor.passed ? "ok" : "WRONG"
+      table.add(
+        [
+          TextFormat.plain(tensor.name),
+          "[" + tensor.shape.map(String.init).joined(separator: ", ") + "]",
+          TextFormat.count(tensor.checked),
+          tensor.checked == 0 ? "-" : TextFormat.rough(tensor.relativeDifference),
+          TextFormat.count(tensor.wrong), TextFormat.count(tensor.kinks), mark,
+        ], style: tensor.passed ? { $0 } : style.red)
+    }
+    return table.lines(heading: style.faint)
+  }
+
+  private static func components(_ report: CheckReport, _ style: TextStyle) -> [String] {
+    // A right gradient needs no list: one line shows how near to its bar a component came.
+    let isRight = report.passed && report.verdict == .right
+    let shown = report.worst.prefix(isRight ? 1 : report.worst.count)
+    guard !shown.isEmpty else { return [] }
+    var table = TextTable([
+      ("component", .left), ("analytic", .right), ("numeric", .right), ("difference", .right),
+      ("bar", .right), ("", .left),
+    ])
+    for component in shown {
+      let index = component.index.map(String.init).joined(separator: ", ")
+      table.add(
+        [
+          TextFormat.plain(component.tensor) + "[\(index)]",
+          TextFormat.value(component.analytic), TextFormat.value(component.numeric),
+          TextFormat.rough(component.difference), TextFormat.rough(component.uncertainty),
+          component.passed ? "ok" : "WRONG",
+        ], style: component.passed ? { $0 } : style.red)
+    }
+    let title =
+      isRight
+      ? "The component nearest to its error bar"
+      : report.wrong > shown.count
+        ? "The worst \(shown.count) of \(TextFormat.count(report.wrong)) wrong components"
+        : "The worst components"
+    let legend =
+      title + " (indices count from 0; analytic is the gradient given, numeric the one found here; "
+      + "a difference beyond the bar is wrong):"
+    return [TextFormat.wrapped(legend)] + table.lines(heading: style.faint)
+  }
+
+  // MARK: Notes
+
+  private static func notes(_ report: CheckReport, _ style: TextStyle) -> [String] {
+    var lines: [String] = []
+    let kinks = report.kinks
+    if kinks.crossed > 0 {
+      lines.append(
+        TextFormat.wrapped(
+          "\(TextFormat.count(kinks.crossed, "component")) crossed a kink (a ReLU or the like "
+            + "changed its branch within the step); tried again with a smaller step.",
+          first: "Kinks: "))
+    }
+    if kinks.tied > 0 {
+      let stand = kinks.tied == 1 ? "stands" : "stand"
+      lines.append(
+        TextFormat.wrapped(
+          "\(TextFormat.count(kinks.tied, "component")) \(stand) on a kink, where any value "
+            + "between the slopes of the two sides is right.", first: "Kinks: "))
+    }
+    lines.append(TextFormat.wrapped(agreement(report.textbookAgreement), first: "Textbook: "))
+    for finding in report.findings {
+      let place = finding.tensors.isEmpty ? "" : " (\(list(finding.tensors, limit: 12)))"
+      lines.append(TextFormat.wrapped(finding.text + place, first: "Finding: "))
+    }
+    for warning in report.warnings {
+      lines.append(style.yellow(TextFormat.wrapped(warning, first: "Warning: ")))
+    }
+    return lines
+  }
+
+  private static func agreement(_ agreement: CheckReport.TextbookAgreement) -> String {
+    guard agreement.components > 0 else { return "no component was evaluated again." }
+    let again = TextFormat.count(agreement.components, "component") + " evaluated again by "
+      + "plain loops in double: "
+    let distance = TextFormat.rough(agreement.relativeDifference)
+    return again + (agreement.passed ? "they agree" : "THEY DISAGREE") + ", distance \(distance)."
+  }
+
+  private static func list(_ names: [String], limit: Int) -> String {
+    let shown = names.prefix(limit).joined(separator: ", ")
+    return names.count > limit ? shown + " and \(names.count - limit) more" : shown
+  }
+}

@@ -1,0 +1,125 @@
+import ArgumentParser
+import Foundation
+import GPUCheck
+
+/// `gpucheck check`: files in, a report out.
+struct CheckCommand: ParsableCommand {
+  /// The environment variable that names the device where `--device` does not.
+  static let deviceVariable = "GPUCHECK_DEVICE"
+
+  static let configuration = CommandConfiguration(
+    commandName: "check",
+    abstract: "Checks a gradient: right or wrong, and where.",
+    discussion: """
+      The files are NumPy's: .npz by name (x, y, W1, b1, …), or one flat .npy for parameters and \
+      gradient. docs/network-file.md describes the model, docs/report.md the report.
+
+      Examples:
+        gpucheck check model.json --batch batch.npz --parameters theta.npz --gradient dtheta.npz
+        … --device cpu --precision f64         on the CPU, in double
+        … --sample 1000 --seed 7               a thousand components of a large network
+        … --expected-cost 2.3026               also compares your cost with J, before anything else
+        … --format json --output report.json   for a program or a CI job
+        … --save-numeric numeric.npz           keeps the numeric gradient, by tensor name
+
+      Exit status: 0 passed, 1 failed, 2 bad input or no way to run, 3 undecidable at this \
+      precision, 130 interrupted.
+      """)
+
+  @Argument(
+    help: "The network and its cost, a JSON file.", completion: .file(extensions: ["json"]))
+  var model: String
+
+  @Option(
+    help: .init("The batch: x and y (and dropout masks).", valueName: "file"), completion: npz)
+  var batch: String
+
+  @Option(help: .init("θ, where the gradient was taken.", valueName: "file"), completion: tensors)
+  var parameters: String
+
+  @Option(help: .init("dθ, the gradient to check.", valueName: "file"), completion: tensors)
+  var gradient: String
+
+  @Option(
+    help: .init(
+      "auto, cpu, gpu, gpu:1, PLATFORM:DEVICE, or part of a name; gpucheck devices lists them. "
+        + "\(deviceVariable) sets the default. (default: auto)", valueName: "selector"),
+    completion: .list(["auto", "cpu", "gpu"]))
+  var device: String?
+
+  @Option(
+    help: .init("auto (f64 where the device has double), f64 or f32.", valueName: "precision"),
+    completion: OptionValue.completion(PrecisionChoice.self), transform: OptionValue.choice)
+  var precision = PrecisionChoice.auto
+
+  @Option(
+    help: .init(
+      "difference (exact differences), direct (whole forward passes on the device) or textbook "
+        + "(plain loops on the CPU).", valueName: "evaluator"),
+    completion: OptionValue.completion(Evaluator.self), transform: OptionValue.choice)
+  var evaluator = Evaluator.difference
+
+  @Option(
+    help: .init("central, forward or backward differences.", valueName: "scheme"),
+    completion: OptionValue.completion(Scheme.self), transform: OptionValue.choice)
+  var scheme = Scheme.central
+
+  @Option(
+    parsing: .unconditional,
+    help: .init("The step: auto, or a number above 0.", valueName: "auto|x"),
+    transform: StepOption.parse)
+  var epsilon = StepOption.automatic
+
+  @Option(
+    parsing: .unconditional,
+    help: .init("Check so many components, drawn from all tensors.", valueName: "n"),
+    transform: { try OptionValue.count($0, atLeast: 1) })
+  var sample: Int?
+
+  @Option(
+    parsing: .unconditional, help: .init("The seed of what is drawn.", valueName: "s"),
+    transform: OptionValue.seed)
+  var seed: UInt64 = 0
+
+  @Option(
+    parsing: .unconditional, help: .init("How many of the worst components to list.", valueName: "k"),
+    transform: { try OptionValue.count($0, atLeast: 0) })
+  var top = CheckOptions().top
+
+  @Option(
+    parsing: .unconditional, help: .init("The distance up to which a check passes.", valueName: "r"),
+    transform: OptionValue.tolerance)
+  var tolerance = CheckOptions().tolerance
+
+  @Option(
+    parsing: .unconditional,
+    help: .init("The cost that your code gives; compared with J first.", valueName: "j"),
+    transform: OptionValue.cost)
+  var expectedCost: ExpectedCost?
+
+  @Option(
+    help: .init("Write the numeric gradient to this .npz or .npy file.", valueName: "file"),
+    completion: tensors)
+  var saveNumeric: String?
+
+  @Option(
+    help: .init("Read the kernels from this folder, for work on them.", valueName: "folder"),
+    completion: .directory)
+  var kernels: String?
+
+  @Option(
+    help: .init("text for people, json for programs.", valueName: "format"),
+    completion: OptionValue.completion(OutputFormat.self), transform: OptionValue.choice)
+  var format = OutputFormat.text
+
+  @Option(
+    help: .init("Write the report to this file instead of stdout.", valueName: "file"),
+    completion: .file())
+  var output: String?
+
+  @Flag(help: "Nothing on stderr but errors.")
+  var quiet = false
+
+  private static var npz: CompletionKind { .file(extensions: ["npz"]) }
+  private static var tensors: CompletionKind { .file(extensions: ["npz", "npy"]) }
+}

@@ -1,0 +1,120 @@
+import ArgumentParser
+import Foundation
+import GPUCheck
+
+extension CheckCommand {
+  func run() throws {
+    let progress = ProgressLine(quiet: quiet)
+    Interrupt.handle { progress.clear() }
+    let passed: Bool
+    let verdict: Verdict
+    do {
+      defer { progress.clear() }
+      try checkOutputs()
+      let began = ContinuousClock.now
+      let problem = try load(progress)
+      let loading = began.duration(to: .now)
+      let checker = try open(progress)
+      let isShownAtOnce = format == .text && !quiet
+      if isShownAtOnce {
+        progress.clear()
+        checker.notes.forEach { Terminal.tell("note: \($0)") }
+      }
+      var report = try checker.check(problem, options) { progress.show($0) }
+      report.seconds.load = loading.seconds
+      report.seconds.total = began.duration(to: .now).seconds
+      progress.clear()
+      try save(report.numeric, of: problem)
+      try write(report, notes: checker.notes, alreadyTold: isShownAtOnce)
+      (passed, verdict) = (report.passed, report.verdict)
+    }
+    guard !passed else { return }
+    throw verdict == .undecidable ? Failure.Status.undecidable : Failure.Status.failed
+  }
+
+  private var options: CheckOptions {
+    var options = CheckOptions()
+    options.evaluator = evaluator
+    options.precision = precision
+    options.scheme = scheme
+    options.epsilon = epsilon.epsilon
+    options.sample = sample
+    options.seed = seed
+    options.tolerance = tolerance
+    options.expectedCost = expectedCost
+    options.top = top
+    return options
+  }
+
+  /// Finds before the work what could not be written after it.
+  private func checkOutputs() throws {
+    let inputs = [
+      ("MODEL", model), ("--batch", batch), ("--parameters", parameters), ("--gradient", gradient),
+    ]
+    let report = output.map { OutputPath(option: "--output", path: $0) }
+    let numeric = saveNumeric.map { OutputPath(option: "--save-numeric", path: $0) }
+    for file in [report, numeric].compactMap(\.self) {
+      try file.check()
+      try file.differs(from: inputs)
+    }
+    guard let numeric else { return }
+    if let report { try numeric.differs(from: [("--output", report.path)]) }
+    guard numeric.isTensorFile else {
+      throw InputError(
+        "the suffix of the file is unknown", file: "--save-numeric \(numeric.path)",
+        remedy: "end the name in .npz (by tensor name) or .npy (one flat vector)")
+    }
+  }
+
+  private func load(_ progress: ProgressLine) throws -> Problem {
+    progress.show("reading the files")
+    return try ProblemFiles.load(
+      model: model, batch: batch, parameters: parameters, gradient: gradient)
+  }
+
+  private func open(_ progress: ProgressLine) throws -> Checker {
+    progress.show("opening the device")
+    if let device { return try Checker(device: device, kernelFolder: kernels) }
+    let preset = Terminal.environment(Self.deviceVariable)
+    do {
+      return try Checker(device: preset ?? "auto", kernelFolder: kernels)
+    } catch let error as InputError where preset != nil {
+      throw error.inFile(Self.deviceVariable)
+    }
+  }
+
+  /// Writes dθ_approx: by tensor name, or flat. NaN stands for a component that was not checked.
+  private func save(_ numeric: [Double], of problem: Problem) throws {
+    guard let saveNumeric else { return }
+    if OutputPath(option: "--save-numeric", path: saveNumeric).isFlat {
+      let flat = Tensor(shape: [numeric.count], values: numeric)
+      try TensorFile.write([("numeric", flat)], to: saveNumeric)
+    } else {
+      let vector = try ParameterVector(layout: problem.parameters.layout, values: numeric)
+      try TensorFile.write(vector.tensors, to: saveNumeric)
+    }
+  }
+
+  /// Notes are among the warnings of a report unless the user has just read them.
+  private func write(_ report: CheckReport, notes: [String], alreadyTold: Bool) throws {
+    var report = report
+    report.warnings.removeAll(where: notes.contains)
+    if output != nil || !alreadyTold { report.warnings = notes + report.warnings }
+    let text =
+      switch format {
+      case .json: JSONReport.write(report)
+      case .text:
+        TextReport.write(
+          report, tolerance: tolerance, colour: output == nil && Terminal.takesColour)
+      }
+    if let output {
+      try OutputFile.write(Data(text.utf8), to: output)
+    } else {
+      try Terminal.write(text)
+    }
+  }
+}
+
+extension Duration {
+  fileprivate var seconds: Double { self / .seconds(1) }
+}

@@ -1,0 +1,55 @@
+import ArgumentParser
+import Foundation
+import GPUCheck
+import Kernels
+
+/// How the program ends.
+enum Failure {
+  /// The exit statuses, as README and `--help` name them.
+  enum Status {
+    static let failed = ExitCode(1)
+    static let badInput = ExitCode(2)
+    static let undecidable = ExitCode(3)
+    static let interrupted: Int32 = 130
+  }
+
+  /// Ends the program with an error's status: help and version on stdout, anything else as one line
+  /// on stderr.
+  static func exit(_ error: any Error) -> Never {
+    if let status = error as? ExitCode { Foundation.exit(status.rawValue) }
+    if isOurs(error) { refuse(line(for: error)) }
+    switch GPUCheckCommand.exitCode(for: error) {
+    case .success:
+      print(GPUCheckCommand.fullMessage(for: error))
+      Foundation.exit(ExitCode.success.rawValue)
+    case .validationFailure: refuse(usage(GPUCheckCommand.message(for: error)))
+    default: refuse(line(for: error))
+    }
+  }
+
+  private static func refuse(_ line: String) -> Never {
+    Terminal.tell(line)
+    Foundation.exit(Status.badInput.rawValue)
+  }
+
+  private static func isOurs(_ error: any Error) -> Bool {
+    error is InputError || error is OpenCLError || error is KernelTextError
+  }
+
+  /// An error in one line. Of a build log the first complaint stays.
+  static func line(for error: any Error) -> String {
+    guard let error = error as? OpenCLError else { return "\(error)" }
+    guard let detail = error.detail, detail.contains("\n") else { return error.description }
+    let complaint = detail.split(separator: "\n").first { $0.contains("error") }
+    return error.summary + (complaint.map { ": \($0)" } ?? "")
+  }
+
+  /// The parser's message with the way to the help.
+  private static func usage(_ message: String) -> String {
+    let first = CommandLine.arguments.dropFirst().first ?? ""
+    let names = GPUCheckCommand.configuration.subcommands.map(\.configuration.commandName)
+    let command = names.contains(first) ? "gpucheck \(first)" : "gpucheck"
+    let message = message.hasSuffix(".") ? String(message.dropLast()) : message
+    return "\(message); see \(command) --help"
+  }
+}

@@ -1,0 +1,51 @@
+import ArgumentParser
+import GPUCheck
+
+/// The program: one file a subcommand.
+@main
+struct GPUCheckCommand: ParsableCommand {
+  /// The one place where the version stands.
+  static let version = "0.1.0"
+
+  static let configuration = CommandConfiguration(
+    commandName: "gpucheck",
+    abstract: "Finds the bug in a back-propagation.",
+    discussion: """
+      Perturbs every parameter of a network by a small step, evaluates the cost for thousands of \
+      perturbations at once, and says whether the gradient that your code computed is right and \
+      which components are not.
+
+      Examples:
+        gpucheck check model.json --batch batch.npz --parameters theta.npz --gradient dtheta.npz
+        gpucheck devices
+        gpucheck help check
+
+      Shell completions:
+        gpucheck --generate-completion-script bash > ~/.local/share/bash-completion/completions/gpucheck
+        gpucheck --generate-completion-script zsh > ~/.zfunc/_gpucheck
+        gpucheck --generate-completion-script fish > ~/.config/fish/completions/gpucheck.fish
+      """,
+    version: version,
+    subcommands: [CheckCommand.self, DevicesCommand.self])
+
+  static func main() {
+    do {
+      try refuseUnknownCommand()
+      var command = try parseAsRoot()
+      try command.run()
+    } catch {
+      Failure.exit(error)
+    }
+  }
+
+  /// The parser would call a mistyped command an unexpected argument.
+  private static func refuseUnknownCommand() throws {
+    let names = configuration.subcommands.compactMap(\.configuration.commandName) + ["help"]
+    guard let first = CommandLine.arguments.dropFirst().first, !first.hasPrefix("-"),
+      !names.contains(first)
+    else { return }
+    let near = nearestName(to: first, among: names).map { "; did you mean \($0)?" }
+    throw InputError(
+      "unknown command '\(first)'" + (near ?? ", expected \(names.joined(separator: ", "))"))
+  }
+}

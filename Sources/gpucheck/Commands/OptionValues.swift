@@ -1,0 +1,77 @@
+import ArgumentParser
+import Foundation
+import GPUCheck
+
+/// How the values of options are read. What is thrown stands after "The value 'X' is invalid for
+/// '--option': ".
+enum OptionValue {
+  /// One of the cases of an enumeration, by its raw value; the nearest is suggested.
+  static func choice<Value>(_ text: String) throws -> Value
+  where Value: CaseIterable & RawRepresentable<String> {
+    if let value = Value(rawValue: text) { return value }
+    let names = Value.allCases.map(\.rawValue)
+    let near = nearestName(to: text, among: names).map { "did you mean \($0)? " } ?? ""
+    throw ValidationError(near + "expected " + names.joined(separator: ", "))
+  }
+
+  /// The completion of such an option.
+  static func completion<Value>(_: Value.Type) -> CompletionKind
+  where Value: CaseIterable & RawRepresentable<String> {
+    .list(Value.allCases.map(\.rawValue))
+  }
+
+  /// A whole number of at least so much.
+  static func count(_ text: String, atLeast least: Int) throws -> Int {
+    guard let value = Int(text), value >= least else {
+      throw ValidationError("expected a whole number of at least \(least)")
+    }
+    return value
+  }
+
+  static func seed(_ text: String) throws -> UInt64 {
+    guard let value = UInt64(text) else {
+      throw ValidationError("expected a whole number from 0 to \(UInt64.max)")
+    }
+    return value
+  }
+
+  static func tolerance(_ text: String) throws -> Double {
+    guard let value = Double(text), value.isFinite, value >= 0 else {
+      throw ValidationError("expected a number of at least 0, such as 1e-5")
+    }
+    return value
+  }
+
+  static func cost(_ text: String) throws -> ExpectedCost {
+    guard let cost = ExpectedCost(text) else {
+      throw ValidationError("expected the cost that your code gives, such as 2.3026")
+    }
+    return cost
+  }
+}
+
+/// The step: `auto` or a number above 0.
+struct StepOption: CustomStringConvertible, Sendable {
+  /// nil for auto.
+  var epsilon: Double?
+
+  static let automatic = StepOption(epsilon: nil)
+
+  static func parse(_ text: String) throws -> StepOption {
+    if text.lowercased() == "auto" { return automatic }
+    guard let value = Double(text), value.isFinite, value > 0 else {
+      throw ValidationError("expected auto, or a number above 0 such as 1e-5")
+    }
+    return StepOption(epsilon: value)
+  }
+
+  var description: String { epsilon.map { "\($0)" } ?? "auto" }
+}
+
+/// How a result is written.
+enum OutputFormat: String, CaseIterable, Sendable {
+  /// For people.
+  case text
+  /// For programs.
+  case json
+}
