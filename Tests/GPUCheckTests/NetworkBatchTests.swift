@@ -10,7 +10,7 @@ import Testing
       Tensor(shape: [2], values: [2, 0], elementType: .int64), Tensor(shape: [2], values: [2, 0]),
       Tensor(shape: [2, 1], values: [2, 0], elementType: .uint8), expected,
     ] {
-      let graph = try network.graph(x: zeros([2, 2]), y: y)
+      let graph = try network.graph(x: Tensor.zeros([2, 2]), y: y)
       guard case .constant(let targets)? = graph.nodes.first(where: { $0.name == "y" })?.definition
       else {
         Issue.record("y is not a constant")
@@ -23,20 +23,23 @@ import Testing
 
   static let badInputs: [(x: Tensor, says: String)] = [
     (
-      zeros([2, 4]),
+      Tensor.zeros([2, 4]),
       "x: found shape [2, 4], expected [batch, 2]; the axes are swapped: transpose it (x.T)"
     ),
     (
-      zeros([4, 3]),
+      Tensor.zeros([4, 3]),
       "x: found shape [4, 3], expected [batch, 2]; correct it, or the network's inputs"
     ),
-    (zeros([2]), "x: found shape [2], expected [batch, 2]; reshape a single sample to [1, 2]"),
     (
-      zeros([4, 1, 2]),
+      Tensor.zeros([2]),
+      "x: found shape [2], expected [batch, 2]; reshape a single sample to [1, 2]"
+    ),
+    (
+      Tensor.zeros([4, 1, 2]),
       "x: found shape [4, 1, 2], expected [batch, 2]; flatten each sample: x.reshape(len(x), 2)"
     ),
     (
-      zeros([0, 2]),
+      Tensor.zeros([0, 2]),
       "x: found shape [0, 2], expected at least one sample; give a batch that is not empty"
     ),
     (
@@ -52,7 +55,7 @@ import Testing
   @Test(arguments: badInputs.indices)
   func refusesInputs(_ index: Int) {
     let (x, says) = Self.badInputs[index]
-    let y = zeros([x.shape.first ?? 0])
+    let y = Tensor.zeros([x.shape.first ?? 0])
     #expect(inputErrorMessage { try classifier().graph(x: x, y: y) } == says)
   }
 
@@ -83,17 +86,17 @@ import Testing
         + "numbers: correct y, or take a loss for real targets"
     ),
     (
-      .softmaxCrossEntropy, 3, zeros([5]),
+      .softmaxCrossEntropy, 3, Tensor.zeros([5]),
       "y: found shape [5], expected [4] (class indices) or [4, 3] (probabilities); x holds 4 "
         + "samples: give both the same number"
     ),
     (
-      .softmaxCrossEntropy, 3, zeros([3, 4]),
+      .softmaxCrossEntropy, 3, Tensor.zeros([3, 4]),
       "y: found shape [3, 4], expected [4] (class indices) or [4, 3] (probabilities); the axes "
         + "are swapped: transpose it (y.T)"
     ),
     (
-      .multiclassHinge(margin: 1), 3, zeros([1, 4]),
+      .multiclassHinge(margin: 1), 3, Tensor.zeros([1, 4]),
       "y: found shape [1, 4], expected [4] (class indices) or [4, 3] (one-hot labels); reshape it "
         + "to [4]"
     ),
@@ -116,12 +119,12 @@ import Testing
       "y[1]: found a row of sum 2, expected 1 (a one-hot label); give class indices [batch]"
     ),
     (
-      .squaredError, 3, zeros([4]),
+      .squaredError, 3, Tensor.zeros([4]),
       "y: found shape [4], expected [4, 3] (a target for each output); class indices go with "
         + "softmax-cross-entropy and multiclass-hinge"
     ),
     (
-      .huber(delta: 1), 1, zeros([4, 2]),
+      .huber(delta: 1), 1, Tensor.zeros([4, 2]),
       "y: found shape [4, 2], expected [4, 1] or [4]; correct y, or the units of the last layer"
     ),
     (
@@ -154,7 +157,7 @@ import Testing
     let (loss, units, y, says) = Self.badTargets[index]
     let network = Network(
       inputs: 2, layers: [DenseLayer(units: units, weights: "W1", biases: "b1")], loss: Loss(loss))
-    #expect(inputErrorMessage { try network.graph(x: zeros([4, 2]), y: y) } == says)
+    #expect(inputErrorMessage { try network.graph(x: Tensor.zeros([4, 2]), y: y) } == says)
   }
 
   static let badMasks: [(masks: [String: Tensor], says: String)] = [
@@ -163,16 +166,16 @@ import Testing
       "mask1: there is no such mask, layer 1 multiplies by it; add it to the batch, [4, 3] or [3]"
     ),
     (
-      ["mask_1": zeros([3])],
+      ["mask_1": Tensor.zeros([3])],
       "mask1: there is no such mask, layer 1 multiplies by it; did you mean 'mask_1'?"
     ),
     (
-      ["mask1": zeros([3, 4])],
+      ["mask1": Tensor.zeros([3, 4])],
       "mask1: found shape [3, 4], expected [4, 3] or [3], the mask of layer 1; the axes are "
         + "swapped: transpose it"
     ),
     (
-      ["mask1": zeros([4])],
+      ["mask1": Tensor.zeros([4])],
       "mask1: found shape [4], expected [4, 3] or [3], the mask of layer 1; correct the mask"
     ),
     (
@@ -186,7 +189,9 @@ import Testing
     let (masks, says) = Self.badMasks[index]
     let network = classifier(dropout: .mask("mask1"))
     #expect(
-      inputErrorMessage { try network.graph(x: zeros([4, 2]), y: zeros([4]), masks: masks) }
+      inputErrorMessage {
+        try network.graph(x: Tensor.zeros([4, 2]), y: Tensor.zeros([4]), masks: masks)
+      }
         == says)
   }
 }

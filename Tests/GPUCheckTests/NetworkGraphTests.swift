@@ -6,8 +6,8 @@ import Testing
 @Suite struct NetworkGraphTests {
   // MARK: Costs
 
-  @Test(arguments: Fixture.all)
-  func costsWhatNumPySays(_ fixture: Fixture) throws {
+  @Test(arguments: NetworkFixture.all)
+  func costsWhatNumPySays(_ fixture: NetworkFixture) throws {
     let problem = try fixture.problem()
     let cost = Textbook.cost(problem.graph, problem.parameters.values)
     let error = (cost - fixture.cost).magnitude / fixture.cost.magnitude
@@ -17,8 +17,8 @@ import Testing
     )
   }
 
-  @Test(arguments: Fixture.all)
-  func laysOutParameters(_ fixture: Fixture) throws {
+  @Test(arguments: NetworkFixture.all)
+  func laysOutParameters(_ fixture: NetworkFixture) throws {
     let problem = try fixture.problem()
     let layout = problem.parameters.layout
     #expect(layout.segments.map(\.name) == fixture.tensors)
@@ -30,8 +30,8 @@ import Testing
     #expect(problem.warnings.allSatisfy { $0.contains("dropout") }, "\(problem.warnings)")
   }
 
-  @Test(arguments: Fixture.all)
-  func readsFlatArraysAlike(_ fixture: Fixture) throws {
+  @Test(arguments: NetworkFixture.all)
+  func readsFlatArraysAlike(_ fixture: NetworkFixture) throws {
     let named = try fixture.problem()
     try withTemporaryFolder { folder in
       func write(_ name: String, _ vector: ParameterVector) throws -> String {
@@ -64,8 +64,8 @@ import Testing
     let layout = ParameterLayout([("U", [2, 3]), ("V", [3, 2]), ("c", [2])])
     #expect(network.parameterLayout == layout)
     let graph = try network.graph(
-      x: zeros([4, 2]), y: zeros([4, 2]),
-      masks: ["m": Tensor(shape: [3], values: [0, 2, 1]), "unused": zeros([9])])
+      x: Tensor.zeros([4, 2]), y: Tensor.zeros([4, 2]),
+      masks: ["m": Tensor(shape: [3], values: [0, 2, 1]), "unused": Tensor.zeros([9])])
     #expect(
       graph.nodes.map(\.name) == [
         "U", "V", "c", "x", "z1", "a1", "m", "dropout1", "z2", "y", "loss", "l2 of U", "l2 of V",
@@ -135,7 +135,9 @@ import Testing
       ),
     ]
     for (network, says) in table {
-      #expect(inputErrorMessage { try network.graph(x: zeros([4, 2]), y: zeros([4, 3])) } == says)
+      #expect(
+        inputErrorMessage { try network.graph(x: Tensor.zeros([4, 2]), y: Tensor.zeros([4, 3])) }
+          == says)
     }
   }
 }

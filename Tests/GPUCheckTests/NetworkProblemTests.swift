@@ -49,14 +49,14 @@ import Testing
   }
 
   @Test func warnsOfUnusedTensors() throws {
-    let batch = batch.merging(["weights": zeros([4]), "ids": zeros([4])]) { $1 }
+    let batch = batch.merging(["weights": Tensor.zeros([4]), "ids": Tensor.zeros([4])]) { $1 }
     let problem = try network.problem(batch: batch, parameters: theta, gradient: theta)
     #expect(
       problem.warnings == ["the batch holds ids, weights, which the network does not use"])
   }
 
-  @Test(arguments: Fixture.all)
-  func seesFloat32InFloat64(_ fixture: Fixture) throws {
+  @Test(arguments: NetworkFixture.all)
+  func seesFloat32InFloat64(_ fixture: NetworkFixture) throws {
     let narrow = try fixture.problem(gradient: fixture.path("gradient-f32.npz"))
     #expect(narrow.gradient.elementType == .float32)
     #expect(!narrow.warnings.contains { $0.contains("float32") })
@@ -65,8 +65,12 @@ import Testing
       try TensorFile.write(narrow.gradient.tensors, to: path)
       let widened = try fixture.problem(gradient: path)
       #expect(widened.gradient.values == narrow.gradient.values)
-      #expect(widened.gradient.elementType == .float32)
-      #expect(widened.warnings.contains { $0.contains("float32") })
+      // Four values of one or two bits are all that this gradient consists of.
+      let expected: ElementType =
+        fixture.name == "cancelling-cross-entropy" ? .float64 : .float32
+      #expect(widened.gradient.elementType == expected)
+      #expect(
+        widened.warnings.contains { $0.contains("float32") } == (expected == .float32))
     }
   }
 
@@ -77,9 +81,9 @@ import Testing
       (narrow, .float32), (Array(narrow[..<2]), .float32), (Array(narrow[..<1]), .float64),
       (narrow + [.nan, .infinity], .float32), (narrow + [0.1], .float64),
       (narrow + [1e-60], .float64),
-      (halves, .float64), (halves + [0], .float32), (halves + [.nan], .float32),
+      (halves, .float64), (halves + [0, .nan], .float64), (halves + [0.25], .float32),
       (halves + [0.1], .float64),
-      ((0..<12).map { 1e5 + Double($0) }, .float64), (zeros([12]).values, .float64),
+      ((0..<12).map { 1e5 + Double($0) }, .float64), (Tensor.zeros([12]).values, .float64),
     ]
     for (values, type) in table {
       let network = Network(
@@ -87,7 +91,8 @@ import Testing
         loss: Loss(.squaredError))
       let shape = [1, values.count]
       let problem = try network.problem(
-        batch: ["x": zeros([2, values.count]), "y": zeros([2])], parameters: ["W1": zeros(shape)],
+        batch: ["x": Tensor.zeros([2, values.count]), "y": Tensor.zeros([2])],
+        parameters: ["W1": Tensor.zeros(shape)],
         gradient: ["W1": Tensor(shape: shape, values: values)])
       #expect(problem.gradient.elementType == type, "\(values)")
       #expect(problem.warnings.isEmpty == (type == .float64), "\(problem.warnings)")
@@ -103,7 +108,7 @@ import Testing
         + "the network does"
     ),
     (
-      ["W2": nil, "w_2": zeros([1, 3])],
+      ["W2": nil, "w_2": Tensor.zeros([1, 3])],
       "W2: there is no such tensor, expected one of shape [1, 3]; found W1, b1, w_2; did you mean "
         + "'w_2'?"
     ),
@@ -113,25 +118,25 @@ import Testing
         + "the network does"
     ),
     (
-      ["b3": zeros([1]), "W3": zeros([1])],
+      ["b3": Tensor.zeros([1]), "W3": Tensor.zeros([1])],
       "found W3, b3, which the network does not have; expected W1, b1, W2; leave them out"
     ),
     (
-      ["W1": zeros([3, 5])],
+      ["W1": Tensor.zeros([3, 5])],
       "W1: found shape [3, 5], expected [3, 2]; correct it, or the network"
     ),
-    (["W1": zeros([6])], "W1: found shape [6], expected [3, 2]; correct it, or the network"),
+    (["W1": Tensor.zeros([6])], "W1: found shape [6], expected [3, 2]; correct it, or the network"),
     (
-      ["W1": zeros([2, 3])],
+      ["W1": Tensor.zeros([2, 3])],
       "W1: found shape [2, 3], expected [3, 2]; it is transposed: transpose it"
     ),
     (
-      ["W1": zeros([2, 3]), "W2": zeros([3, 1])],
+      ["W1": Tensor.zeros([2, 3]), "W2": Tensor.zeros([3, 1])],
       "W1: found shape [2, 3], expected [3, 2], and every weight matrix is transposed; set "
         + "weightLayout to \"[in, out]\" in the network"
     ),
     (
-      ["b1": zeros([1, 1, 3])],
+      ["b1": Tensor.zeros([1, 1, 3])],
       "b1: found shape [1, 1, 3], expected [3]; correct it, or the network"
     ),
     (
@@ -158,12 +163,12 @@ import Testing
   @Test func refusesFlatVectors() {
     let table: [(Tensor, String)] = [
       (
-        zeros([10]),
+        Tensor.zeros([10]),
         "found 10 values, expected 12; flatten W1 [3, 2], b1 [3], W2 [1, 3], in this order and each "
           + "row-major"
       ),
       (
-        zeros([3, 5]),
+        Tensor.zeros([3, 5]),
         "found one array of shape [3, 5], expected a vector [12]; flatten W1 [3, 2], b1 [3], W2 "
           + "[1, 3], each row-major, or write an .npz with names"
       ),
@@ -181,7 +186,7 @@ import Testing
   }
 
   @Test func tellsTransposedGradientsFromLayouts() {
-    let gradient = theta.merging(["W1": zeros([2, 3]), "W2": zeros([3, 1])]) { $1 }
+    let gradient = theta.merging(["W1": Tensor.zeros([2, 3]), "W2": Tensor.zeros([3, 1])]) { $1 }
     #expect(
       inputErrorMessage {
         try network.problem(batch: batch, parameters: theta, gradient: gradient)
@@ -196,11 +201,11 @@ import Testing
           + "targets y"
       ),
       (
-        ["X": zeros([4, 2]), "y": zeros([4, 1])],
+        ["X": Tensor.zeros([4, 2]), "y": Tensor.zeros([4, 1])],
         "x: there is no such tensor, expected the inputs; found X, y; did you mean 'X'?"
       ),
       (
-        ["x": zeros([4, 2]), "labels": zeros([4, 1])],
+        ["x": Tensor.zeros([4, 2]), "labels": Tensor.zeros([4, 1])],
         "y: there is no such tensor, expected the targets; found labels, x; name the inputs x and "
           + "the targets y"
       ),
@@ -217,10 +222,10 @@ import Testing
 
   @Test(arguments: ["model.json", "batch.npz", "parameters.npz", "gradient.npz"])
   func namesTheFile(_ bad: String) throws {
-    let fixture = try #require(Fixture.all.first { $0.name == "l2" })
+    let fixture = try #require(NetworkFixture.all.first { $0.name == "l2" })
     try withTemporaryFolder { folder in
       let flat = folder.appendingPathComponent("flat.npy").path
-      try TensorFile.write([("flat", zeros([5]))], to: flat)
+      try TensorFile.write([("flat", Tensor.zeros([5]))], to: flat)
       let absent = folder.appendingPathComponent("absent").path
       func message(_ path: String) -> String {
         func pick(_ file: String) -> String { file == bad ? path : fixture.path(file) }
@@ -255,7 +260,7 @@ private let network = Network(
   ],
   loss: Loss(.squaredError))
 
-private let batch = ["x": zeros([4, 2]), "y": zeros([4, 1])]
+private let batch = ["x": Tensor.zeros([4, 2]), "y": Tensor.zeros([4, 1])]
 
 /// Values 1, 2, … in θ's order.
 private let theta = [

@@ -3,7 +3,7 @@ import GPUCheck
 import Testing
 
 /// A case of Fixtures/networks: a network with its batch, θ and dθ, and what NumPy says of it.
-struct Fixture: Sendable, CustomTestStringConvertible {
+struct NetworkFixture: Sendable, CustomTestStringConvertible {
   var name: String
   /// J, correctly rounded, and the relative error that an evaluation in double may have.
   var cost: Double
@@ -15,7 +15,7 @@ struct Fixture: Sendable, CustomTestStringConvertible {
   var testDescription: String { name }
 
   /// All cases, by name.
-  static let all: [Fixture] = {
+  static let all: [NetworkFixture] = {
     struct Line: Decodable {
       var cost: Double
       var bar: Double
@@ -26,7 +26,7 @@ struct Fixture: Sendable, CustomTestStringConvertible {
       let lines = try? JSONDecoder().decode([String: Line].self, from: data)
     else { fatalError("Fixtures/networks/cases.json cannot be read") }
     return lines.sorted { $0.key < $1.key }.map { name, line in
-      Fixture(
+      NetworkFixture(
         name: name, cost: line.cost, bar: line.bar, parameters: line.parameters,
         tensors: line.tensors)
     }
@@ -50,9 +50,11 @@ struct Fixture: Sendable, CustomTestStringConvertible {
   }
 }
 
-/// A tensor of zeros.
-func zeros(_ shape: [Int]) -> Tensor {
-  Tensor(shape: shape, values: [Double](repeating: 0, count: shape.reduce(1, *)))
+extension Tensor {
+  /// A tensor of zeros.
+  static func zeros(_ shape: [Int]) -> Tensor {
+    Tensor(shape: shape, values: [Double](repeating: 0, count: shape.reduce(1, *)))
+  }
 }
 
 /// Runs with an empty folder that goes away afterwards.

@@ -14,14 +14,14 @@ struct CheckRun {
   let close: Perturbation
   let textbook: Perturbation
   let scales: ErrorScales
-  /// The standard rounding error that subtracting costs makes in J⁺ − J⁻; 0 for differences.
-  let subtraction: Double
   var estimates: Estimates
   let progress: StageProgress
 
-  /// How many standard errors a bar is wide. Rounding errors are sums of many small ones: 6 leaves
-  /// one false alarm in 10⁹ components.
-  static let width = 6.0
+  /// How many standard errors a bar leaves for the rounding of dθ_approx and of dθ. Of 400,000
+  /// components in f32 the worst came to 2.4 and 2.4 (docs/error-bars.md); dθ has more room, since
+  /// nobody knows in which order its sums were formed.
+  static let numericWidth = 4.0
+  static let gradientWidth = 6.0
 
   private var scheme: Scheme { options.scheme }
 
@@ -42,7 +42,7 @@ struct CheckRun {
     for (i, list) in changes.enumerated() {
       estimates.numeric[i] = scheme.slope(list)
       estimates.epsilon[i] = epsilon
-      estimates.rounding[i] = rounding(i, perturbation, epsilon)
+      estimates.rounding[i] = rounding(i, perturbation)
       estimates.flags[i] = list.reduce(into: []) { $0.formUnion($1.flags) }
       if scheme == .central {
         estimates.bend[i] = (list[0].value + list[1].value).magnitude / epsilon
@@ -50,69 +50,35 @@ struct CheckRun {
     }
   }
 
-  /// The standard rounding error of a component's difference.
-  private func rounding(_ i: Int, _ source: Perturbation, _ step: Double) -> Double {
-    let u = source.evaluator.precision.unitRoundoff
-    let lanes = u * scales.lanes[estimates.components[i]]
-    guard source.evaluator.mode == .value else { return lanes }
-    return (lanes * lanes + subtractionError(step, u)).squareRoot()
-  }
-
-  func subtractionError(_ step: Double, _ u: Double) -> Double {
-    let slope = u * subtraction / (scheme == .central ? 2 * step : step)
-    // Two costs are subtracted.
-    return 2 * slope * slope
+  /// The standard rounding error of a component's exact difference.
+  func rounding(_ i: Int, _ source: Perturbation) -> Double {
+    source.evaluator.precision.unitRoundoff * scales.lanes[estimates.components[i]]
   }
 
   /// Components that crossed a kink are tried again with smaller steps; at ties the slopes on both
   /// sides, and those of either branch taken throughout, bound what is accepted.
   private mutating func settleKinks() throws {
     var crossing = estimates.flags.indices.filter { estimates.flags[$0].contains(.crossed) }
-    var tied = Set(estimates.flags.indices.filter { estimates.flags[$0].contains(.tied) })
     var step = epsilon
     while !crossing.isEmpty, step > Self.smallestStep {
       step /= 16
       var stage = progress.stage("kinks", total: crossing.count)
-      let changes = try close.changes(
-        of: crossing.map { estimates.components[$0] }, steps: scheme.steps.map { $0 * step },
-        advance: { try stage.advance($0) })
-      var left: [Int] = []
-      for (i, list) in zip(crossing, changes) {
-        let flags = list.reduce(into: LaneFlags()) { $0.formUnion($1.flags) }
-        if flags.contains(.tied) { tied.insert(i) }
-        if flags.contains(.crossed) {
-          left.append(i)
-        } else {
-          estimates.numeric[i] = scheme.slope(list)
-          estimates.epsilon[i] = step
-          estimates.rounding[i] = rounding(i, close, step)
-          estimates.truncation[i] = 0
-          estimates.bend[i] = 0
-        }
+      crossing = try closeLook(at: crossing, steps: crossing.map { _ in step }) {
+        try stage.advance($0)
       }
-      crossing = left
     }
     // What crosses even at the smallest step stands at its kink for all purposes.
-    tied.formUnion(crossing)
-    for i in tied { estimates.flags[i].insert(.tied) }
-    try settleTies(tied.sorted(), unsettled: Set(crossing))
+    for i in crossing { estimates.flags[i].insert(.tied) }
+    let unsettled = Set(crossing)
+    let tied = estimates.flags.indices.filter { estimates.flags[$0].contains(.tied) }
+    try settleTies(tied, steps: tied.map { unsettled.contains($0) ? step : estimates.epsilon[$0] })
   }
 
   private static let smallestStep = 1e-13
 
-  private mutating func settleTies(_ tied: [Int], unsettled: Set<Int>) throws {
-    let components = tied.map { estimates.components[$0] }
-    let sizes = Dictionary(
-      uniqueKeysWithValues: zip(
-        components,
-        tied.map { unsettled.contains($0) ? Self.smallestStep : estimates.epsilon[$0] }))
-    func slopes(_ policy: TiePolicy) throws -> [[Perturbation.Change]] {
-      try close.changes(
-        of: components,
-        stepsOf: { component in
-          let size = sizes[component] ?? epsilon
-          return [size, -size, size / 2, -size / 2]
-        }, tiePolicy: policy)
+  private mutating func settleTies(_ tied: [Int], steps: [Double]) throws {
+    let slopes = { [self] (policy: TiePolicy) in
+      try fourChanges(of: tied, steps: steps, tiePolicy: policy)
     }
     let (natural, low, high) = (try slopes(.natural), try slopes(.low), try slopes(.high))
     for (at, i) in tied.enumerated() {
@@ -124,7 +90,7 @@ struct CheckRun {
       estimates.numeric[i] = Scheme.central.slope(natural[at][2...3])
       estimates.epsilon[i] = natural[at][2].step
       estimates.scheme[i] = .central
-      estimates.rounding[i] = rounding(i, close, natural[at][2].step)
+      estimates.rounding[i] = rounding(i, close)
       estimates.truncation[i] = branches.map { ($0.full - $0.half).magnitude }.max() ?? 0
       if let least = bounds.min(), let most = bounds.max() { estimates.slopes[i] = least...most }
     }
@@ -153,8 +119,24 @@ struct CheckRun {
       of: measured.map { estimates.components[$0] }, steps: scheme.steps.map { $0 * epsilon / 2 },
       advance: { try stage.advance($0) })
     let half = Dictionary(uniqueKeysWithValues: zip(measured, changes.map { scheme.slope($0) }))
+    if perturbation.evaluator.mode == .value { measureNoise(measured, half) }
     for group in groups {
       spread(group.all, group.chosen, half)
+    }
+  }
+
+  /// What the subtraction of two costs leaves of their rounding, from how much halving the step
+  /// scatters the differences: in units of one cost's error over ε the full step has a variance of
+  /// 1/2 (central) or 2 and the change 5/2 or 6. The median is not moved by kinks.
+  private mutating func measureNoise(_ measured: [Int], _ half: [Int: Double]) {
+    let scatter = measured.map { (estimates.numeric[$0] - (half[$0] ?? .nan)).magnitude }
+      .filter(\.isFinite).sorted()
+    guard !scatter.isEmpty else { return }
+    let deviation = scatter[scatter.count / 2] / 0.6745
+    let noise = deviation / (scheme == .central ? 5 : 3).squareRoot()
+    for i in estimates.flags.indices where estimates.flags[i].isEmpty {
+      estimates.rounding[i] = (estimates.rounding[i] * estimates.rounding[i] + noise * noise)
+        .squareRoot()
     }
   }
 
@@ -191,7 +173,8 @@ struct CheckRun {
   /// The error bar of a component: rounding and truncation of dθ_approx, and the rounding of dθ.
   func bar(_ i: Int) -> Double {
     let stored = gradient.elementType.unitRoundoff * scales.gradient[estimates.components[i]]
-    return Self.width * (estimates.rounding[i] + stored) + estimates.truncation[i]
+    return Self.numericWidth * estimates.rounding[i] + Self.gradientWidth * stored
+      + estimates.truncation[i]
   }
 
   /// dθ less what dθ_approx allows: 0 between the slopes at a tie.
@@ -228,25 +211,48 @@ struct CheckRun {
 
   private mutating func lookAgain(at chosen: [Int]) throws {
     let smooth = chosen.filter { estimates.slopes[$0] == nil }
-    let sizes = Dictionary(
-      uniqueKeysWithValues: smooth.map { i in
-        (estimates.components[i], min(estimates.epsilon[i], StepSize.closeLook))
-      })
-    let changes = try close.changes(
-      of: smooth.map { estimates.components[$0] },
-      stepsOf: { component in
-        let size = sizes[component] ?? StepSize.closeLook
-        return [size, -size, size / 2, -size / 2]
-      })
-    for (i, list) in zip(smooth, changes) {
-      guard list.allSatisfy({ !$0.flags.contains(.crossed) }) else { continue }
+    _ = try closeLook(
+      at: smooth, steps: smooth.map { min(estimates.epsilon[$0], StepSize.closeLook) })
+  }
+
+  /// Evaluates components again, by exact central differences in f64 with a step and its half; the
+  /// half step's is kept. Returns those that crossed a kink, which stay as they were.
+  private mutating func closeLook(
+    at chosen: [Int], steps: [Double], advance: (Int) throws -> Void = { _ in }
+  ) throws -> [Int] {
+    var crossed: [Int] = []
+    let changes = try fourChanges(of: chosen, steps: steps, advance: advance)
+    for (i, list) in zip(chosen, changes) {
+      let flags = list.reduce(into: LaneFlags()) { $0.formUnion($1.flags) }
+      if flags.contains(.tied) { estimates.flags[i].insert(.tied) }
+      if flags.contains(.crossed) {
+        crossed.append(i)
+        continue
+      }
       let full = Scheme.central.slope(list[0...1])
       let half = Scheme.central.slope(list[2...3])
       estimates.numeric[i] = half
       estimates.epsilon[i] = list[2].step
       estimates.scheme[i] = .central
+      // A third of this is left after halving the step; the rest is for higher orders.
       estimates.truncation[i] = (full - half).magnitude
-      estimates.rounding[i] = rounding(i, close, list[2].step)
+      estimates.rounding[i] = rounding(i, close)
     }
+    return crossed
+  }
+
+  /// The changes of each component's own step, its opposite, and the halves of both.
+  private func fourChanges(
+    of chosen: [Int], steps: [Double], tiePolicy: TiePolicy = .natural,
+    advance: (Int) throws -> Void = { _ in }
+  ) throws -> [[Perturbation.Change]] {
+    let components = chosen.map { estimates.components[$0] }
+    let sizes = Dictionary(uniqueKeysWithValues: zip(components, steps))
+    return try close.changes(
+      of: components,
+      stepsOf: { component in
+        let size = sizes[component] ?? epsilon
+        return [size, -size, size / 2, -size / 2]
+      }, tiePolicy: tiePolicy, advance: advance)
   }
 }

@@ -47,18 +47,16 @@ extension CheckRun {
   /// What the check says of a component; where it asked the textbook itself, exact differences.
   private func ownDifference(_ i: Int) throws -> (value: Double, bar: Double) {
     guard options.evaluator == .textbook else {
-      return (estimates.numeric[i], Self.width * estimates.rounding[i])
+      return (estimates.numeric[i], Self.numericWidth * estimates.rounding[i])
     }
-    return (
-      try slope(i, close),
-      Self.width * close.evaluator.precision.unitRoundoff * scales.lanes[estimates.components[i]]
-    )
+    return (try slope(i, close), Self.numericWidth * rounding(i, close))
   }
 
   private func textbookDifference(_ i: Int) throws -> (value: Double, bar: Double) {
-    let u = textbook.evaluator.precision.unitRoundoff
-    let noise = subtractionError(estimates.epsilon[i], u).squareRoot()
-    return (try slope(i, textbook), Self.width * noise)
+    // Two costs are subtracted, each with the rounding error of a whole forward pass.
+    let cost = textbook.evaluator.precision.unitRoundoff * baseline.costVariance.squareRoot()
+    let span = (estimates.scheme[i] == .central ? 2 : 1) * estimates.epsilon[i].magnitude
+    return (try slope(i, textbook), Self.gradientWidth * 2.0.squareRoot() * cost / span)
   }
 
   private func slope(_ i: Int, _ source: Perturbation) throws -> Double {

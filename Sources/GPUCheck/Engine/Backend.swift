@@ -8,6 +8,9 @@ package protocol Backend: Sendable {
   /// Whether lanes can be computed in f64.
   var supportsDouble: Bool { get }
 
+  /// Builds what lanes through a graph need of the device, whatever θ is: set-up that is done once.
+  func build(_ graph: Graph, mode: LaneMode, precision: Precision) throws
+
   /// Gets everything ready that lanes in a mode and precision need of a baseline. An element nearer
   /// to a kink than rounding at `unitRoundoff` could have moved it counts as tied.
   func prepare(

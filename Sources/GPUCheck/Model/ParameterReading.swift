@@ -76,8 +76,8 @@ extension ParameterVector {
 
   /// Whether values stored as float64 are float32 numbers one and all: those of a computation in
   /// float64 have digits that float32 lacks. Zeros and whole numbers prove nothing; two others of
-  /// more than 16 significant bits do, and so does any other among more than eight values. NaN and
-  /// infinities are passed over.
+  /// more than 16 significant bits do, and so do more than eight shorter ones (the noise that is
+  /// left where everything cancels is short as well). NaN and infinities are passed over.
   var isFloat32InFloat64: Bool {
     guard elementType == .float64 else { return false }
     var fractions = 0
@@ -88,7 +88,7 @@ extension ParameterVector {
       fractions += 1
       if value.significandWidth >= 16 { wide += 1 }
     }
-    return wide >= 2 || (fractions > 0 && values.count > 8)
+    return wide >= 2 || fractions > 8
   }
 }
 

@@ -137,19 +137,23 @@ func largest(_ row: ArraySlice<Double>) -> Int {
   return best - row.startIndex
 }
 
-/// The variance of softmax's rounding error: what the logits bring along, and one rounding of
-/// z − max(z), of the exponential and of the division.
+/// The variance of softmax's rounding error: what the logits bring along, the rounding of z − max(z),
+/// of the exponentials' sum and of the division.
 func probabilityVariance(
   _ z: ArraySlice<Double>, _ p: ArraySlice<Double>, inputs: ArraySlice<Double>
 ) -> [Double] {
   let top = z.max() ?? 0
   var shared = 0.0
-  for (p, variance) in zip(p, inputs) { shared += p * p * variance }
+  var sum = RoundedSum()
+  for (p, variance) in zip(p, inputs) {
+    shared += p * p * variance
+    sum.add(p)
+  }
   return zip(zip(z, p), inputs).map { pair, variance in
     let (z, p) = pair
     let rest = 1 - p
     let inherited = rest * rest * variance + shared - p * p * variance
-    return p * p * (inherited + unitVariance * (1 + (z - top) * (z - top)))
+    return p * p * (inherited + sum.variance + unitVariance * (1 + (z - top) * (z - top)))
   }
 }
 

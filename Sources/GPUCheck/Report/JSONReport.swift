@@ -59,9 +59,10 @@ public enum JSONReport {
   ) -> JSONValue {
     let name: [JSONValue.Member] =
       ofAllTensors ? [.init(key: "tensor", value: .string(component.tensor))] : []
-    let place = name + [
-      .init(key: "index", value: .array(component.index.map(JSONValue.count)))
-    ]
+    let place =
+      name + [
+        .init(key: "index", value: .array(component.index.map(JSONValue.count)))
+      ]
     let values: [(String, JSONValue)] = [
       ("analytic", .number(component.analytic)), ("numeric", .number(component.numeric)),
       ("difference", .number(component.difference)),

@@ -19,7 +19,8 @@ extension JSONValue: ExpressibleByDictionaryLiteral {
     guard flat.count > room - indent else { return flat }
     let margin = String(repeating: " ", count: indent)
     func block(_ open: String, _ parts: [String], _ close: String) -> String {
-      open + "\n" + parts.map { margin + "  " + $0 }.joined(separator: ",\n") + "\n" + margin + close
+      open + "\n" + parts.map { margin + "  " + $0 }.joined(separator: ",\n") + "\n" + margin
+        + close
     }
     switch self {
     case .array(let elements) where !elements.isEmpty:
@@ -51,7 +52,8 @@ extension JSONValue: ExpressibleByDictionaryLiteral {
   private static func digits(of value: Double) -> String {
     guard value.isFinite else { return "null" }
     // "1" rather than "1.0", but never "0" for the negative zero.
-    if let whole = Int64(exactly: value), value.magnitude < 0x1p53, value.sign == .plus || whole < 0 {
+    if let whole = Int64(exactly: value), value.magnitude < 0x1p53, value.sign == .plus || whole < 0
+    {
       return "\(whole)"
     }
     return "\(value)"

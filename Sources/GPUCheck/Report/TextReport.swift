@@ -9,11 +9,10 @@ public enum TextReport {
     _ report: CheckReport, tolerance: Double = CheckOptions().tolerance, colour: Bool = false
   ) -> String {
     let style = TextStyle(colour: colour)
-    var parts = [
+    let parts = [
       headline(report, style) + reasons(report, tolerance), facts(report),
-      tensors(report, style), components(report, style),
+      tensors(report, style), components(report, style), notes(report, style),
     ]
-    parts.append(notes(report, style))
     return parts.filter { !$0.isEmpty }.map { $0.joined(separator: "\n") }
       .joined(separator: "\n\n") + "\n"
   }
@@ -30,11 +29,12 @@ public enum TextReport {
     case (false, .wrong): (word, dress) = ("WRONG", style.red)
     case (false, _): (word, dress) = ("FAILED", style.red)
     }
-    let distance = TextFormat.rough(report.relativeDifference)
-    let checked = TextFormat.count(report.checked)
+    let verdict = style.bold(dress(word))
     let all = TextFormat.count(report.parameters, "parameter")
+    guard report.checked > 0 else { return [verdict + "  none of \(all) was checked"] }
+    let distance = TextFormat.rough(report.relativeDifference)
     return [
-      style.bold(dress(word)) + "  distance \(distance) over \(checked) of \(all)"
+      verdict + "  distance \(distance) over \(TextFormat.count(report.checked)) of \(all)"
     ]
   }
 
@@ -51,7 +51,7 @@ public enum TextReport {
       lines.append(
         "The gradient passes only because a distance up to \(TextFormat.rough(limit)) may: "
           + "look at the components.")
-    case (false, .undecidable):
+    case (false, .undecidable) where report.textbookAgreement.passed:
       lines.append(
         "The noise floor \(TextFormat.rough(report.noiseFloor)) is too high to tell right from "
           + "wrong.")
@@ -66,14 +66,13 @@ public enum TextReport {
     }
     if !report.textbookAgreement.passed {
       lines.append(
-        "The textbook disagrees with this evaluation, so no number here can be trusted: please "
-          + "report it.")
+        "The textbook disagrees with this evaluation, so no number here proves anything.")
     }
     if !report.passed, report.verdict != .undecidable, !(report.relativeDifference <= limit) {
       let floor = report.noiseFloor > tolerance ? "noise floor" : "tolerance"
       lines.append("The distance is beyond the \(floor), \(TextFormat.rough(limit)).")
     }
-    if lines.isEmpty { lines.append("The check did not pass; the warnings below say why.") }
+    if lines.isEmpty { lines.append("The warnings below say why.") }
     return lines.map { TextFormat.wrapped($0) }
   }
 
@@ -88,7 +87,7 @@ public enum TextReport {
     let speed =
       rate.isFinite && report.checked > 0
       ? " (\(TextFormat.count(Int(rate.rounded()), "parameter"))/s)" : ""
-    return [
+    let scale = [
       fact(
         "distance",
         "|numeric - analytic| / (|numeric| + |analytic|), 0 to 1: up to 1e-7 is right, 1e-5 "
@@ -97,6 +96,8 @@ public enum TextReport {
         "noise floor",
         TextFormat.rough(report.noiseFloor)
           + ": the distance that errors within the bars alone could make"),
+    ]
+    return (report.checked > 0 ? scale : []) + [
       fact("cost", "J = \(TextFormat.value(report.cost)) at the given parameters"),
       fact(
         "method",
@@ -115,20 +116,19 @@ public enum TextReport {
   // MARK: Tables
 
   private static func tensors(_ report: CheckReport, _ style: TextStyle) -> [String] {
+    guard report.checked > 0 else { return [] }
     var table = TextTable([
       ("tensor", .left), ("shape", .left), ("checked", .right), ("distance", .right),
       ("wrong", .right), ("kinks", .right), ("", .left),
     ])
     for tensor in report.tensors {
       let mark = tensor.checked == 0 ? "not checked" : tensor.passed ? "ok" : "WRONG"
-      table.add(
-        [
-          TextFormat.plain(tensor.name),
-          "[" + tensor.shape.map(String.init).joined(separator: ", ") + "]",
-          TextFormat.count(tensor.checked),
-          tensor.checked == 0 ? "-" : TextFormat.rough(tensor.relativeDifference),
-          TextFormat.count(tensor.wrong), TextFormat.count(tensor.kinks), mark,
-        ], style: tensor.passed ? { $0 } : style.red)
+      let cells = [
+        TextFormat.plain(tensor.name), index(tensor.shape), TextFormat.count(tensor.checked),
+        tensor.checked == 0 ? "-" : TextFormat.rough(tensor.relativeDifference),
+        TextFormat.count(tensor.wrong), TextFormat.count(tensor.kinks), mark,
+      ]
+      table.add(cells) { tensor.passed ? $0 : style.red($0) }
     }
     return table.lines(heading: style.faint)
   }
@@ -143,14 +143,13 @@ public enum TextReport {
       ("bar", .right), ("", .left),
     ])
     for component in shown {
-      let index = component.index.map(String.init).joined(separator: ", ")
-      table.add(
-        [
-          TextFormat.plain(component.tensor) + "[\(index)]",
-          TextFormat.value(component.analytic), TextFormat.value(component.numeric),
-          TextFormat.rough(component.difference), TextFormat.rough(component.uncertainty),
-          component.passed ? "ok" : "WRONG",
-        ], style: component.passed ? { $0 } : style.red)
+      let cells = [
+        TextFormat.plain(component.tensor) + index(component.index),
+        TextFormat.value(component.analytic), TextFormat.value(component.numeric),
+        TextFormat.rough(component.difference), TextFormat.rough(component.uncertainty),
+        component.passed ? "ok" : "WRONG",
+      ]
+      table.add(cells) { component.passed ? $0 : style.red($0) }
     }
     let title =
       isRight
@@ -183,7 +182,9 @@ public enum TextReport {
           "\(TextFormat.count(kinks.tied, "component")) \(stand) on a kink, where any value "
             + "between the slopes of the two sides is right.", first: "Kinks: "))
     }
-    lines.append(TextFormat.wrapped(agreement(report.textbookAgreement), first: "Textbook: "))
+    if report.checked > 0 {
+      lines.append(TextFormat.wrapped(agreement(report.textbookAgreement), first: "Textbook: "))
+    }
     for finding in report.findings {
       let place = finding.tensors.isEmpty ? "" : " (\(list(finding.tensors, limit: 12)))"
       lines.append(TextFormat.wrapped(finding.text + place, first: "Finding: "))
@@ -196,10 +197,16 @@ public enum TextReport {
 
   private static func agreement(_ agreement: CheckReport.TextbookAgreement) -> String {
     guard agreement.components > 0 else { return "no component was evaluated again." }
-    let again = TextFormat.count(agreement.components, "component") + " evaluated again by "
+    let again =
+      TextFormat.count(agreement.components, "component") + " evaluated again by "
       + "plain loops in double: "
     let distance = TextFormat.rough(agreement.relativeDifference)
     return again + (agreement.passed ? "they agree" : "THEY DISAGREE") + ", distance \(distance)."
+  }
+
+  /// `[3, 4]`, of a shape too.
+  private static func index(_ places: [Int]) -> String {
+    "[" + places.map(String.init).joined(separator: ", ") + "]"
   }
 
   private static func list(_ names: [String], limit: Int) -> String {

@@ -82,12 +82,14 @@ struct CheckCommand: ParsableCommand {
   var seed: UInt64 = 0
 
   @Option(
-    parsing: .unconditional, help: .init("How many of the worst components to list.", valueName: "k"),
+    parsing: .unconditional,
+    help: .init("How many of the worst components to list.", valueName: "k"),
     transform: { try OptionValue.count($0, atLeast: 0) })
   var top = CheckOptions().top
 
   @Option(
-    parsing: .unconditional, help: .init("The distance up to which a check passes.", valueName: "r"),
+    parsing: .unconditional,
+    help: .init("The distance up to which a check passes.", valueName: "r"),
     transform: OptionValue.tolerance)
   var tolerance = CheckOptions().tolerance
 

@@ -114,7 +114,3 @@ extension CheckCommand {
     }
   }
 }
-
-extension Duration {
-  fileprivate var seconds: Double { self / .seconds(1) }
-}

@@ -6,7 +6,8 @@ extension DeviceListing {
   var text: String {
     devices.map { device in
       let mark = device.index == automatic ? "  (what auto takes)" : ""
-      return (["\(device.index)  \(TextFormat.plain(device.name))\(mark)"]
+      return
+        (["\(device.index)  \(TextFormat.plain(device.name))\(mark)"]
         + device.facts.map { TextFormat.wrapped($0, first: "     ") })
         .joined(separator: "\n")
     }.joined(separator: "\n\n") + "\n"

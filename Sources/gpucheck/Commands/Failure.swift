@@ -47,8 +47,7 @@ enum Failure {
   /// The parser's message with the way to the help.
   private static func usage(_ message: String) -> String {
     let first = CommandLine.arguments.dropFirst().first ?? ""
-    let names = GPUCheckCommand.configuration.subcommands.map(\.configuration.commandName)
-    let command = names.contains(first) ? "gpucheck \(first)" : "gpucheck"
+    let command = GPUCheckCommand.commandNames.contains(first) ? "gpucheck \(first)" : "gpucheck"
     let message = message.hasSuffix(".") ? String(message.dropLast()) : message
     return "\(message); see \(command) --help"
   }

@@ -28,6 +28,10 @@ struct GPUCheckCommand: ParsableCommand {
     version: version,
     subcommands: [CheckCommand.self, DevicesCommand.self])
 
+  static var commandNames: [String] {
+    configuration.subcommands.compactMap { $0.configuration.commandName }
+  }
+
   static func main() {
     do {
       try refuseUnknownCommand()
@@ -40,7 +44,7 @@ struct GPUCheckCommand: ParsableCommand {
 
   /// The parser would call a mistyped command an unexpected argument.
   private static func refuseUnknownCommand() throws {
-    let names = configuration.subcommands.compactMap(\.configuration.commandName) + ["help"]
+    let names = commandNames + ["help"]
     guard let first = CommandLine.arguments.dropFirst().first, !first.hasPrefix("-"),
       !names.contains(first)
     else { return }

@@ -11,6 +11,8 @@ package struct CPUBackend: Backend {
 
   package var supportsDouble: Bool { true }
 
+  package func build(_ graph: Graph, mode: LaneMode, precision: Precision) {}
+
   package func prepare(
     _ baseline: Baseline, mode: LaneMode, precision: Precision, tieRoundoff: Double
   ) throws -> any LaneEvaluator {

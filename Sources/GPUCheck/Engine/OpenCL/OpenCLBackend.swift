@@ -21,6 +21,11 @@ package final class OpenCLBackend: Backend {
     }
   }
 
+  package func build(_ graph: Graph, mode: LaneMode, precision: Precision) throws {
+    let plans = try graph.layout.segments.indices.map { try LanePlan(graph: graph, segment: $0) }
+    _ = try OpenCLLanes.program(of: plans, mode: mode, precision, from: programs)
+  }
+
   package func prepare(
     _ baseline: Baseline, mode: LaneMode, precision: Precision, tieRoundoff: Double
   ) throws -> any LaneEvaluator {

@@ -37,8 +37,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     graph = baseline.graph
     context = programs.context
     let device = context.device.description
-    let specialisation = Specialisation(precision: precision, for: device)
-    vectorWidth = specialisation.vectorWidth
+    vectorWidth = Specialisation(precision: precision, for: device).vectorWidth
     let sizing = LaneSizing(device, vectorWidth: vectorWidth)
     wantedWorkItems = sizing.workItems
     plans = try graph.layout.segments.indices.map {
@@ -47,8 +46,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     capacities = zip(plans, graph.layout.segments).map {
       sizing.lanes($0, precision, components: $1.count)
     }
-    program = try programs.program(
-      Self.units(of: plans, mode: mode), specialisation)
+    program = try Self.program(of: plans, mode: mode, precision, from: programs)
     queue = try CommandQueue(context)
     let (context, graph, capacities) = (context, graph, capacities)
     let moving = Set(plans.flatMap { $0.steps.map(\.node) })
@@ -78,8 +76,10 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     sums = try graph.terms.map { _ in try Buffer(context, realCount: 2 * lanes, precision) }
   }
 
-  /// The parts of kernels/ that the plans' steps need.
-  private static func units(of plans: [LanePlan], mode: LaneMode) -> [KernelUnit] {
+  /// The program of the parts of kernels/ that the plans' steps need.
+  static func program(
+    of plans: [LanePlan], mode: LaneMode, _ precision: Precision, from programs: ProgramCache
+  ) throws -> Program {
     var units = [KernelUnit(file: "lanes.cl"), KernelUnit(file: "reduce.cl")]
     for plan in plans {
       for step in plan.steps {
@@ -88,7 +88,8 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
         }
       }
     }
-    return units
+    let device = programs.context.device.description
+    return try programs.program(units, Specialisation(precision: precision, for: device))
   }
 
   package func wantedLanes(segment: Int) -> Int { capacities[segment] }
