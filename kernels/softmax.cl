@@ -88,20 +88,31 @@ kernel void cross_entropy_difference(int lane_vectors, int rows, int classes,
 }
 
 kernel void cross_entropy_value(int lane_vectors, int rows, int classes, global const real *q,
-                                global const real *mass, global const real *in,
-                                global real *out) {
+                                global const real *label, global const real *mass,
+                                global const real *in, global real *out) {
   const int g = get_global_id(0);
   for (int r = get_global_id(1); r < rows; r += get_global_size(1)) {
     const int row = r * classes;
-    const realv most = row_maximum(lane_vectors, row, classes, g, in);
+    const int y = (int)label[r];
+    const realv own = LOAD((row + y) * lane_vectors + g, in);
     realv total = (realv)(0);
     realv linear = (realv)(0);
     for (int c = 0; c < classes; c++) {
-      const realv z = LOAD((row + c) * lane_vectors + g, in) - most;
+      if (c == y)
+        continue;
+      const realv z = LOAD((row + c) * lane_vectors + g, in) - own;
       total += exp(z);
       linear += q[row + c] * z;
     }
-    STORE(mass[r] * log(total) - linear, r * lane_vectors + g, out);
+    realv logarithm = log1p(total);
+    if (ANY(total > (realv)(REAL_MAX))) {
+      const realv most = row_maximum(lane_vectors, row, classes, g, in);
+      realv sum = (realv)(0);
+      for (int c = 0; c < classes; c++)
+        sum += exp(LOAD((row + c) * lane_vectors + g, in) - most);
+      logarithm = total > (realv)(REAL_MAX) ? most - own + log(sum) : logarithm;
+    }
+    STORE(mass[r] * logarithm - linear, r * lane_vectors + g, out);
   }
 }
 

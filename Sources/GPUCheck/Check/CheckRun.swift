@@ -28,7 +28,7 @@ struct CheckRun {
   /// Evaluates all components, and settles kinks and truncation.
   mutating func evaluate() throws {
     try firstDifferences()
-    try settleKinks()
+    try settleKinks(estimates.flags.indices.filter { !estimates.flags[$0].isEmpty })
     try measureTruncation()
   }
 
@@ -57,8 +57,8 @@ struct CheckRun {
 
   /// Components that crossed a kink are tried again with smaller steps; at ties the slopes on both
   /// sides, and those of either branch taken throughout, bound what is accepted.
-  private mutating func settleKinks() throws {
-    var crossing = estimates.flags.indices.filter { estimates.flags[$0].contains(.crossed) }
+  private mutating func settleKinks(_ met: [Int]) throws {
+    var crossing = met.filter { estimates.flags[$0].contains(.crossed) }
     var step = epsilon
     while !crossing.isEmpty, step > Self.smallestStep {
       step /= 16
@@ -70,7 +70,7 @@ struct CheckRun {
     // What crosses even at the smallest step stands at its kink for all purposes.
     for i in crossing { estimates.flags[i].insert(.tied) }
     let unsettled = Set(crossing)
-    let tied = estimates.flags.indices.filter { estimates.flags[$0].contains(.tied) }
+    let tied = met.filter { estimates.flags[$0].contains(.tied) }
     try settleTies(tied, steps: tied.map { unsettled.contains($0) ? step : estimates.epsilon[$0] })
   }
 
@@ -211,8 +211,11 @@ struct CheckRun {
 
   private mutating func lookAgain(at chosen: [Int]) throws {
     let smooth = chosen.filter { estimates.slopes[$0] == nil }
-    _ = try closeLook(
+    let crossed = try closeLook(
       at: smooth, steps: smooth.map { min(estimates.epsilon[$0], StepSize.closeLook) })
+    for i in crossed { estimates.flags[i].insert(.crossed) }
+    // The textbook's lanes tell nothing of kinks, so this can be the first that is heard of one.
+    try settleKinks(smooth.filter { !estimates.flags[$0].isEmpty && estimates.slopes[$0] == nil })
   }
 
   /// Evaluates components again, by exact central differences in f64 with a step and its half; the

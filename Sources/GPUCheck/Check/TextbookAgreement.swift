@@ -47,9 +47,14 @@ extension CheckRun {
   /// What the check says of a component; where it asked the textbook itself, exact differences.
   private func ownDifference(_ i: Int) throws -> (value: Double, bar: Double) {
     guard options.evaluator == .textbook else {
-      return (estimates.numeric[i], Self.numericWidth * estimates.rounding[i])
+      return (estimates.numeric[i], Self.gradientWidth * estimates.rounding[i] + scatter(i))
     }
     return (try slope(i, close), Self.numericWidth * rounding(i, close))
+  }
+
+  /// Where costs are subtracted, what halving the step changed is rounding too.
+  private func scatter(_ i: Int) -> Double {
+    perturbation.evaluator.mode == .value ? estimates.truncation[i] : 0
   }
 
   private func textbookDifference(_ i: Int) throws -> (value: Double, bar: Double) {

@@ -86,13 +86,20 @@ package struct SoftmaxCrossEntropy: Primitive {
           }
           call.output[row * lanes + lane] = mass * change - linear
         } else {
-          var top = z(0)
-          for c in 1..<max(classes, 1) { top = T.maximum(top, z(c)) }
-          for c in 0..<classes {
-            total += T.exp(z(c) - top)
-            linear += q[c] * (z(c) - top)
+          let own = z(y)
+          for c in 0..<classes where c != y {
+            total += T.exp(z(c) - own)
+            linear += q[c] * (z(c) - own)
           }
-          call.output[row * lanes + lane] = mass * T.log(total) - linear
+          var logarithm = T.log(onePlus: total)
+          if !total.isFinite {
+            var top = own
+            for c in 0..<classes { top = T.maximum(top, z(c)) }
+            total = 0
+            for c in 0..<classes { total += T.exp(z(c) - top) }
+            logarithm = top - own + T.log(total)
+          }
+          call.output[row * lanes + lane] = mass * logarithm - linear
         }
       }
     }
@@ -104,7 +111,7 @@ package struct SoftmaxCrossEntropy: Primitive {
     let shape = call.step.inputShapes[0]
     let tables =
       call.mode == .difference
-      ? (0..<4).map { call.coefficient($0) } : [call.coefficient(1), call.coefficient(3)]
+      ? (0..<4).map { call.coefficient($0) } : (1..<4).map { call.coefficient($0) }
     return Launch(
       arguments: RowArguments(
         kernel: "cross_entropy_\(call.mode.rawValue)",

@@ -69,8 +69,10 @@ public enum TextReport {
         "The textbook disagrees with this evaluation, so no number here proves anything.")
     }
     if !report.passed, report.verdict != .undecidable, !(report.relativeDifference <= limit) {
-      let floor = report.noiseFloor > tolerance ? "noise floor" : "tolerance"
-      lines.append("The distance is beyond the \(floor), \(TextFormat.rough(limit)).")
+      let bound =
+        report.noiseFloor > tolerance
+        ? "noise floor \(TextFormat.rough(limit))" : "tolerance \(TextFormat.exact(limit))"
+      lines.append("The distance is beyond the \(bound).")
     }
     if lines.isEmpty { lines.append("The warnings below say why.") }
     return lines.map { TextFormat.wrapped($0) }
@@ -102,7 +104,7 @@ public enum TextReport {
       fact(
         "method",
         "\(report.evaluator.rawValue) in \(report.precision), \(report.scheme.rawValue) "
-          + "differences, step \(TextFormat.bound(report.epsilon))"),
+          + "differences, step \(TextFormat.exact(report.epsilon))"),
       fact("device", report.device),
       fact(
         "time",

@@ -36,16 +36,14 @@ package enum TextFormat {
 
   /// A distance or an error bar, two digits: `3.1e-12`.
   package static func rough(_ value: Double) -> String {
-    value == 0 ? "0" : format(value, "%.1e")
+    value == 0 ? "0" : shortExponent(format(value, "%.1e"))
   }
 
-  /// A bound that somebody wrote, as short as it reads back: `1e-7`.
-  package static func bound(_ value: Double) -> String {
-    "\(value)".replacingOccurrences(of: "e-0", with: "e-")
-  }
+  /// A number that somebody wrote, as short as it reads back: `1e-7`.
+  package static func exact(_ value: Double) -> String { shortExponent("\(value)") }
 
   /// A component, nine digits.
-  package static func value(_ value: Double) -> String { format(value, "%.9g") }
+  package static func value(_ value: Double) -> String { shortExponent(format(value, "%.9g")) }
 
   /// Memory: `13.2 GiB`.
   package static func bytes(_ value: Int) -> String {
@@ -55,9 +53,10 @@ package enum TextFormat {
     return String(format: "%.1f ", Double(value) / Double(1 << (10 * place))) + units[place]
   }
 
-  /// Seconds: `0.21 s`, `14 s`, `3 min 20 s`, `2 h 5 min`.
+  /// Seconds: `21 ms`, `0.21 s`, `14 s`, `3 min 20 s`, `2 h 5 min`.
   package static func seconds(_ value: Double) -> String {
     guard value.isFinite, value < 1e9 else { return "unknown" }
+    if value < 0.1 { return "\(Int((1000 * value).rounded(.up))) ms" }
     if value < 10 { return format(value, "%.2f s") }
     let whole = Int(value.rounded())
     if whole < 120 { return "\(whole) s" }
@@ -100,6 +99,11 @@ package enum TextFormat {
     guard text.count > columns, columns > 1 else { return text }
     let tail = (columns - 1) / 2
     return text.prefix(columns - 1 - tail) + "…" + text.suffix(tail)
+  }
+
+  /// `1e-7` where C writes `1e-07`.
+  private static func shortExponent(_ digits: String) -> String {
+    digits.replacingOccurrences(of: "e-0", with: "e-").replacingOccurrences(of: "e+0", with: "e+")
   }
 
   private static func format(_ value: Double, _ pattern: String) -> String {

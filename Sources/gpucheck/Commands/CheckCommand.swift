@@ -11,19 +11,21 @@ struct CheckCommand: ParsableCommand {
     commandName: "check",
     abstract: "Checks a gradient: right or wrong, and where.",
     discussion: """
-      The files are NumPy's: .npz by name (x, y, W1, b1, …), or one flat .npy for parameters and \
-      gradient. docs/network-file.md describes the model, docs/report.md the report.
+      The files are NumPy's: .npz by name (x, y, W1, b1, …), or one flat .npy for \
+      parameters and gradient. docs/network-file.md describes the model, \
+      docs/report.md the report.
 
       Examples:
-        gpucheck check model.json --batch batch.npz --parameters theta.npz --gradient dtheta.npz
-        … --device cpu --precision f64         on the CPU, in double
-        … --sample 1000 --seed 7               a thousand components of a large network
-        … --expected-cost 2.3026               also compares your cost with J, before anything else
-        … --format json --output report.json   for a program or a CI job
-        … --save-numeric numeric.npz           keeps the numeric gradient, by tensor name
+        gpucheck check model.json --batch batch.npz \\
+          --parameters theta.npz --gradient dtheta.npz
+        … --device cpu --precision f64      on the CPU, in double
+        … --sample 1000 --seed 7            some components of a large network
+        … --expected-cost 2.3026            compares your cost with J first
+        … --format json --output out.json   for a program or a CI job
+        … --save-numeric numeric.npz        keeps the numeric gradient
 
-      Exit status: 0 passed, 1 failed, 2 bad input or no way to run, 3 undecidable at this \
-      precision, 130 interrupted.
+      Exit status: 0 passed, 1 failed, 2 bad input or no way to run, \
+      3 undecidable at this precision, 130 interrupted.
       """)
 
   @Argument(
@@ -42,60 +44,66 @@ struct CheckCommand: ParsableCommand {
 
   @Option(
     help: .init(
-      "auto, cpu, gpu, gpu:1, PLATFORM:DEVICE, or part of a name; gpucheck devices lists them. "
-        + "\(deviceVariable) sets the default. (default: auto)", valueName: "selector"),
+      "auto, cpu, gpu, gpu:1, an index such as 0:0, or part of a name, as gpucheck devices lists "
+        + "them. (default: \(deviceVariable), else auto)", valueName: "selector"),
     completion: .list(["auto", "cpu", "gpu"]))
   var device: String?
 
   @Option(
-    help: .init("auto (f64 where the device has double), f64 or f32.", valueName: "precision"),
+    help: .init(
+      "The precision of the evaluation; auto is f64 where the device has double. (default: auto)",
+      valueName: "auto|f64|f32"),
     completion: OptionValue.completion(PrecisionChoice.self), transform: OptionValue.choice)
   var precision = PrecisionChoice.auto
 
   @Option(
     help: .init(
-      "difference (exact differences), direct (whole forward passes on the device) or textbook "
-        + "(plain loops on the CPU).", valueName: "evaluator"),
+      "Exact differences, whole forward passes on the device, or plain loops on the CPU. "
+        + "(default: difference)", valueName: "difference|direct|textbook"),
     completion: OptionValue.completion(Evaluator.self), transform: OptionValue.choice)
   var evaluator = Evaluator.difference
 
   @Option(
-    help: .init("central, forward or backward differences.", valueName: "scheme"),
+    help: .init(
+      "Which differences approximate the derivative. (default: central)",
+      valueName: "central|forward|backward"),
     completion: OptionValue.completion(Scheme.self), transform: OptionValue.choice)
   var scheme = Scheme.central
 
   @Option(
     parsing: .unconditional,
-    help: .init("The step: auto, or a number above 0.", valueName: "auto|x"),
+    help: .init(
+      "The step, a number above 0; auto by precision and scheme. (default: auto)",
+      valueName: "auto|x"),
     transform: StepOption.parse)
   var epsilon = StepOption.automatic
 
   @Option(
     parsing: .unconditional,
-    help: .init("Check so many components, drawn from all tensors.", valueName: "n"),
+    help: .init("Check so many components, drawn from all tensors. (default: all)", valueName: "n"),
     transform: { try OptionValue.count($0, atLeast: 1) })
   var sample: Int?
 
   @Option(
-    parsing: .unconditional, help: .init("The seed of what is drawn.", valueName: "s"),
+    parsing: .unconditional, help: .init("The seed of what is drawn. (default: 0)", valueName: "s"),
     transform: OptionValue.seed)
   var seed: UInt64 = 0
 
   @Option(
     parsing: .unconditional,
-    help: .init("How many of the worst components to list.", valueName: "k"),
+    help: .init("How many of the worst components to list. (default: 10)", valueName: "k"),
     transform: { try OptionValue.count($0, atLeast: 0) })
   var top = CheckOptions().top
 
   @Option(
     parsing: .unconditional,
-    help: .init("The distance up to which a check passes.", valueName: "r"),
+    help: .init("The distance up to which a check passes. (default: 1e-5)", valueName: "r"),
     transform: OptionValue.tolerance)
   var tolerance = CheckOptions().tolerance
 
   @Option(
     parsing: .unconditional,
-    help: .init("The cost that your code gives; compared with J first.", valueName: "j"),
+    help: .init("The cost that your code gives; it is compared with J first.", valueName: "j"),
     transform: OptionValue.cost)
   var expectedCost: ExpectedCost?
 
@@ -110,7 +118,7 @@ struct CheckCommand: ParsableCommand {
   var kernels: String?
 
   @Option(
-    help: .init("text for people, json for programs.", valueName: "format"),
+    help: .init("For people or for programs. (default: text)", valueName: "text|json"),
     completion: OptionValue.completion(OutputFormat.self), transform: OptionValue.choice)
   var format = OutputFormat.text
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import GPUCheck
+import Kernels
 
 extension CheckCommand {
   func run() throws {
@@ -74,6 +75,8 @@ extension CheckCommand {
 
   private func open(_ progress: ProgressLine) throws -> Checker {
     progress.show("opening the device")
+    // A folder that is none would count as a device that fails.
+    if let kernels { _ = try KernelText(folder: kernels).text("common.cl") }
     if let device { return try Checker(device: device, kernelFolder: kernels) }
     let preset = Terminal.environment(Self.deviceVariable)
     do {

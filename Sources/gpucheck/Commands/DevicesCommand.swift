@@ -19,7 +19,7 @@ struct DevicesCommand: ParsableCommand {
       """)
 
   @Option(
-    help: .init("text for people, json for programs.", valueName: "format"),
+    help: .init("For people or for programs. (default: text)", valueName: "text|json"),
     completion: OptionValue.completion(OutputFormat.self), transform: OptionValue.choice)
   var format = OutputFormat.text
 

@@ -48,7 +48,8 @@ enum Failure {
   private static func usage(_ message: String) -> String {
     let first = CommandLine.arguments.dropFirst().first ?? ""
     let command = GPUCheckCommand.commandNames.contains(first) ? "gpucheck \(first)" : "gpucheck"
-    let message = message.hasSuffix(".") ? String(message.dropLast()) : message
-    return "\(message); see \(command) --help"
+    var text = message.prefix(1).lowercased() + message.dropFirst()
+    if text.hasSuffix(".") { text.removeLast() }
+    return "\(text) (see \(command) --help)"
   }
 }

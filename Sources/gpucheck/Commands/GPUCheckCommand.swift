@@ -16,14 +16,11 @@ struct GPUCheckCommand: ParsableCommand {
       which components are not.
 
       Examples:
-        gpucheck check model.json --batch batch.npz --parameters theta.npz --gradient dtheta.npz
+        gpucheck check model.json --batch batch.npz \\
+          --parameters theta.npz --gradient dtheta.npz
         gpucheck devices
         gpucheck help check
-
-      Shell completions:
-        gpucheck --generate-completion-script bash > ~/.local/share/bash-completion/completions/gpucheck
-        gpucheck --generate-completion-script zsh > ~/.zfunc/_gpucheck
-        gpucheck --generate-completion-script fish > ~/.config/fish/completions/gpucheck.fish
+        gpucheck --generate-completion-script bash    (or zsh, fish)
       """,
     version: version,
     subcommands: [CheckCommand.self, DevicesCommand.self])
