@@ -95,7 +95,7 @@ import Testing
     let program = try Program(
       context, source: [text.text("common.cl"), commonTestSource],
       Specialisation(precision: precision, vectorWidth: width))
-    let kernel = try Kernel(program, for: CommonTest.self)
+    let kernel = try Kernel(program, "common_test")
     let queue = try CommandQueue(context, profiling: true)
     let tiny = precision.unitRoundoff / 16
     let count = 16
@@ -128,7 +128,9 @@ import Testing
     arguments: KernelText.names.filter { $0 != "common.cl" })
   func noDoubleInSingle(file: String) throws {
     let context = try context()
-    let source = ["#define double no_double_in_f32"] + (try KernelText().source([KernelUnit(file: "lanes.cl"), KernelUnit(file: file)]))
+    let source =
+      ["#define double no_double_in_f32"]
+      + (try KernelText().source([KernelUnit(file: "lanes.cl"), KernelUnit(file: file)]))
     do {
       _ = try Program(context, source: source, Specialisation(precision: .f32))
     } catch let error as OpenCLError {
@@ -154,10 +156,12 @@ import Testing
   @Test("Programs are built once a specialisation")
   func programCache() throws {
     let programs = ProgramCache(try context())
-    let first = try programs.program([KernelUnit(file: "selftest.cl")], Specialisation(precision: .f32))
-    let again = try programs.program([KernelUnit(file: "selftest.cl")], Specialisation(precision: .f32))
+    let first = try programs.program(
+      [KernelUnit(file: "selftest.cl")], Specialisation(precision: .f32))
+    let again = try programs.program(
+      [KernelUnit(file: "selftest.cl")], Specialisation(precision: .f32))
     let other = try programs.program(
-      ["selftest.cl"], Specialisation(precision: .f32, vectorWidth: 4))
+      [KernelUnit(file: "selftest.cl")], Specialisation(precision: .f32, vectorWidth: 4))
     #expect(first === again)
     #expect(first !== other)
     #expect(programs.count == 2)
@@ -271,7 +275,7 @@ private let commonTestSource = """
   """
 
 private struct CommonTest: KernelArguments {
-  static let kernel = "common_test"
+  let kernel = "common_test"
   let a, b, sums, errors, chosen: Buffer
   let shift: Double
   var arguments: [KernelArgument] {

@@ -4,18 +4,25 @@ import Kernels
 /// One check, stage by stage: evaluate every component, try again where a kink was crossed, measure
 /// truncation, look again at what seems wrong, and ask the textbook.
 struct CheckRun {
-  let baseline: Baseline
+  let layout: ParameterLayout
+  /// J(θ), and the standard rounding error of evaluating it in f64.
+  let cost: Double
+  let costDeviation: Double
   let options: CheckOptions
   let epsilon: Double
   let gradient: ParameterVector
   /// Sends components through the evaluator that was asked for.
   let perturbation: Perturbation
-  /// Exact differences in f64: for components that deserve a closer look.
+  /// For components that deserve a closer look: exact differences in f64, where there are any.
   let close: Perturbation
-  let textbook: Perturbation
+  /// The judge; nil where it is the textbook itself that is asked.
+  let textbook: Perturbation?
   let scales: ErrorScales
   var estimates: Estimates
   let progress: StageProgress
+  /// What the subtraction of two costs leaves of their rounding, as the standard error of dθ_approx
+  /// times its step; 0 for exact differences.
+  private(set) var subtraction = 0.0
 
   /// How many standard errors a bar leaves for the rounding of dθ_approx and of dθ. Of 400,000
   /// components in f32 the worst came to 2.4 and 2.4 (docs/error-bars.md); dθ has more room, since
@@ -42,7 +49,7 @@ struct CheckRun {
     for (i, list) in changes.enumerated() {
       estimates.numeric[i] = scheme.slope(list)
       estimates.epsilon[i] = epsilon
-      estimates.rounding[i] = rounding(i, perturbation)
+      estimates.rounding[i] = rounding(i, perturbation, step: epsilon)
       estimates.flags[i] = list.reduce(into: []) { $0.formUnion($1.flags) }
       if scheme == .central {
         estimates.bend[i] = (list[0].value + list[1].value).magnitude / epsilon
@@ -50,9 +57,12 @@ struct CheckRun {
     }
   }
 
-  /// The standard rounding error of a component's exact difference.
-  func rounding(_ i: Int, _ source: Perturbation) -> Double {
-    source.evaluator.precision.unitRoundoff * scales.lanes[estimates.components[i]]
+
+  /// The standard rounding error of a component's difference with a step.
+  func rounding(_ i: Int, _ source: Perturbation, step: Double) -> Double {
+    let lanes = source.evaluator.precision.unitRoundoff * scales.lanes[estimates.components[i]]
+    let costs = source.evaluator.mode == .value ? subtraction / step.magnitude : 0
+    return (lanes * lanes + costs * costs).squareRoot()
   }
 
   /// Components that crossed a kink are tried again with smaller steps; at ties the slopes on both
@@ -90,7 +100,7 @@ struct CheckRun {
       estimates.numeric[i] = Scheme.central.slope(natural[at][2...3])
       estimates.epsilon[i] = natural[at][2].step
       estimates.scheme[i] = .central
-      estimates.rounding[i] = rounding(i, close)
+      estimates.rounding[i] = rounding(i, close, step: estimates.epsilon[i])
       estimates.truncation[i] = branches.map { ($0.full - $0.half).magnitude }.max() ?? 0
       if let least = bounds.min(), let most = bounds.max() { estimates.slopes[i] = least...most }
     }
@@ -133,10 +143,9 @@ struct CheckRun {
       .filter(\.isFinite).sorted()
     guard !scatter.isEmpty else { return }
     let deviation = scatter[scatter.count / 2] / 0.6745
-    let noise = deviation / (scheme == .central ? 5 : 3).squareRoot()
+    subtraction = epsilon * deviation / (scheme == .central ? 5 : 3).squareRoot()
     for i in estimates.flags.indices where estimates.flags[i].isEmpty {
-      estimates.rounding[i] = (estimates.rounding[i] * estimates.rounding[i] + noise * noise)
-        .squareRoot()
+      estimates.rounding[i] = rounding(i, perturbation, step: epsilon)
     }
   }
 
@@ -212,7 +221,8 @@ struct CheckRun {
   private mutating func lookAgain(at chosen: [Int]) throws {
     let smooth = chosen.filter { estimates.slopes[$0] == nil }
     let crossed = try closeLook(
-      at: smooth, steps: smooth.map { min(estimates.epsilon[$0], StepSize.closeLook) })
+      at: smooth,
+      steps: smooth.map { StepSize.closeLook(close.evaluator.mode, after: estimates.epsilon[$0]) })
     for i in crossed { estimates.flags[i].insert(.crossed) }
     // The textbook's lanes tell nothing of kinks, so this can be the first that is heard of one.
     try settleKinks(smooth.filter { !estimates.flags[$0].isEmpty && estimates.slopes[$0] == nil })
@@ -239,7 +249,7 @@ struct CheckRun {
       estimates.scheme[i] = .central
       // A third of this is left after halving the step; the rest is for higher orders.
       estimates.truncation[i] = (full - half).magnitude
-      estimates.rounding[i] = rounding(i, close)
+      estimates.rounding[i] = rounding(i, close, step: list[2].step)
     }
     return crossed
   }

@@ -4,7 +4,6 @@ extension CheckRun {
   /// Everything the run found, as a report; times and device are left to the caller.
   func report(_ agreement: CheckReport.TextbookAgreement) -> CheckReport {
     let all = estimates.components.indices
-    let cost = baseline.cost
     let wrong = all.filter { !isWithinBar($0) }
     let distance = distance(all)
     let bars = norm(all) { bar($0) }
@@ -37,11 +36,11 @@ extension CheckRun {
           + "right from wrong; " + remedy)
     }
     if checkedAll == false {
-      warnings.append("\(estimates.count) of \(baseline.graph.layout.count) components were sampled")
+      warnings.append("\(estimates.count) of \(layout.count) components were sampled")
     }
     return CheckReport(
       passed: passed, verdict: verdict, relativeDifference: distance, noiseFloor: floor,
-      cost: cost, parameters: baseline.graph.layout.count, checked: estimates.count,
+      cost: cost, parameters: layout.count, checked: estimates.count,
       evaluator: options.evaluator, precision: perturbation.evaluator.precision.rawValue,
       scheme: options.scheme, epsilon: epsilon, device: "", seconds: .init(),
       tensors: tensors(), worst: worstFirst(all).prefix(options.top).map(component),
@@ -52,7 +51,7 @@ extension CheckRun {
   /// Beyond this share of what is measured, noise hides the difference between right and wrong.
   private static let undecidable = 1e-3
 
-  private var checkedAll: Bool { estimates.count == baseline.graph.layout.count }
+  private var checkedAll: Bool { estimates.count == layout.count }
 
   /// What would decide it.
   private var remedy: String {
@@ -97,7 +96,6 @@ extension CheckRun {
   }
 
   private func component(_ i: Int) -> ComponentReport {
-    let layout = baseline.graph.layout
     let (segment, at) = layout.locate(estimates.components[i])
     let part = layout.segments[segment]
     return ComponentReport(
@@ -106,7 +104,7 @@ extension CheckRun {
   }
 
   private func scattered(_ value: (Int) -> Double) -> [Double] {
-    var all = [Double](repeating: .nan, count: baseline.graph.layout.count)
+    var all = [Double](repeating: .nan, count: layout.count)
     for i in estimates.components.indices { all[estimates.components[i]] = value(i) }
     return all
   }
@@ -115,7 +113,7 @@ extension CheckRun {
 
   private func tensors() -> [TensorReport] {
     var first = 0
-    return baseline.graph.layout.segments.map { part in
+    return layout.segments.map { part in
       var last = first
       while last < estimates.count, part.range.contains(estimates.components[last]) { last += 1 }
       let range = first..<last

@@ -93,7 +93,9 @@ public final class Checker: Sendable {
         theta: problem.parameters.values, cost: cost, oneSided: options.scheme != .central)
     }
     var run = CheckRun(
-      baseline: baseline, options: options,
+      layout: problem.graph.layout, cost: cost,
+      costDeviation: Precision.f64.unitRoundoff * baseline.costVariance.squareRoot(),
+      options: options,
       epsilon: options.epsilon
         ?? StepSize.automatic(options.evaluator, options.scheme, evaluator.precision),
       gradient: problem.gradient, perturbation: source(evaluator), close: source(close),

@@ -10,6 +10,12 @@ package struct ErrorScales: Sendable {
   /// Of dθ_approx from lanes, `[parameters]`.
   package let lanes: [Double]
 
+  /// Given scales, `[parameters]` each.
+  package init(gradient: [Double], lanes: [Double]) {
+    self.gradient = gradient
+    self.lanes = lanes
+  }
+
   package init(_ baseline: Baseline) {
     gradient = Self.deviations(baseline) { .backPropagation(inputVariances: $0) }
     lanes = Self.deviations(baseline) { _ in .lanes }

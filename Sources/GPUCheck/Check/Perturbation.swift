@@ -75,8 +75,11 @@ package struct Perturbation: Sendable {
     return try zip(components, steps).map { component, steps in
       var still = (at: 0.0, value: 0.0)
       if isValue {
-        still = oneSided ? (lanes.moves[at], results.values[at]) : (theta[component], cost)
-        if oneSided { at += 1 }
+        still = (evaluator.precision.rounded(theta[component]), cost)
+        if oneSided {
+          still.value = results.values[at]
+          at += 1
+        }
       }
       return try steps.map { step in
         defer { at += 1 }

@@ -5,6 +5,9 @@ extension CheckRun {
   /// that made their `numeric`: both are then the same difference of J, up to rounding. At least
   /// four, and more while they take less than a tenth of the evaluation's time.
   mutating func askTextbook(evaluationSeconds: Double) throws -> CheckReport.TextbookAgreement {
+    guard let textbook else {
+      return CheckReport.TextbookAgreement(components: 0, relativeDifference: 0, passed: true)
+    }
     let chosen = componentsToAsk()
     var stage = progress.stage("textbook", total: chosen.count)
     var given: [Double] = []
@@ -15,7 +18,7 @@ extension CheckRun {
       if group > 0, (ContinuousClock.now - start).seconds > evaluationSeconds / 10 { break }
       for i in chosen[group..<min(group + 4, chosen.count)] {
         let (ours, bar) = try ownDifference(i)
-        let judgement = try textbookDifference(i)
+        let judgement = try textbookDifference(i, textbook)
         given.append(ours)
         judged.append(judgement.value)
         if !((ours - judgement.value).magnitude <= bar + judgement.bar) { agrees = false }
@@ -49,7 +52,7 @@ extension CheckRun {
     guard options.evaluator == .textbook else {
       return (estimates.numeric[i], Self.gradientWidth * estimates.rounding[i] + scatter(i))
     }
-    return (try slope(i, close), Self.numericWidth * rounding(i, close))
+    return (try slope(i, close), Self.numericWidth * rounding(i, close, step: estimates.epsilon[i]))
   }
 
   /// Where costs are subtracted, what halving the step changed is rounding too.
@@ -57,11 +60,10 @@ extension CheckRun {
     perturbation.evaluator.mode == .value ? estimates.truncation[i] : 0
   }
 
-  private func textbookDifference(_ i: Int) throws -> (value: Double, bar: Double) {
+  private func textbookDifference(_ i: Int, _ textbook: Perturbation) throws -> (value: Double, bar: Double) {
     // Two costs are subtracted, each with the rounding error of a whole forward pass.
-    let cost = textbook.evaluator.precision.unitRoundoff * baseline.costVariance.squareRoot()
     let span = (estimates.scheme[i] == .central ? 2 : 1) * estimates.epsilon[i].magnitude
-    return (try slope(i, textbook), Self.gradientWidth * 2.0.squareRoot() * cost / span)
+    return (try slope(i, textbook), Self.gradientWidth * 2.0.squareRoot() * costDeviation / span)
   }
 
   private func slope(_ i: Int, _ source: Perturbation) throws -> Double {

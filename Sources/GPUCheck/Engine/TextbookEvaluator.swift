@@ -20,16 +20,20 @@ package struct TextbookEvaluator: LaneEvaluator {
 
   package func evaluate(_ batch: LaneBatch) -> LaneResults {
     let offset = graph.layout.segments[batch.segment].offset
-    var values = [Double](repeating: 0, count: batch.count)
-    values.withUnsafeMutableBufferPointer { values in
-      // Each lane writes a place of its own.
-      nonisolated(unsafe) let values = values
-      DispatchQueue.concurrentPerform(iterations: batch.count) { lane in
-        values[lane] = Textbook.cost(
-          graph, theta, component: offset + Int(batch.components[lane]),
-          movedTo: batch.moves[lane])
-      }
+    return costs(of: batch) { lane in
+      Textbook.cost(
+        graph, theta, component: offset + Int(batch.components[lane]), movedTo: batch.moves[lane])
     }
-    return LaneResults(values: values, flags: [LaneFlags](repeating: [], count: batch.count))
   }
+}
+
+/// J of every lane of a batch, computed on all cores.
+func costs(of batch: LaneBatch, _ cost: @Sendable (Int) -> Double) -> LaneResults {
+  var values = [Double](repeating: 0, count: batch.count)
+  values.withUnsafeMutableBufferPointer { values in
+    // Each lane writes a place of its own.
+    nonisolated(unsafe) let values = values
+    DispatchQueue.concurrentPerform(iterations: batch.count) { values[$0] = cost($0) }
+  }
+  return LaneResults(values: values, flags: [LaneFlags](repeating: [], count: batch.count))
 }

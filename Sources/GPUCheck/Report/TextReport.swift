@@ -45,6 +45,9 @@ public enum TextReport {
     switch (report.passed, report.verdict) {
     case (true, .right):
       lines.append("The gradient is right: it is what perturbing every parameter gives.")
+    case (true, .acceptable) where report.relativeDifference > 1e-5:
+      lines.append(
+        "The gradient passes: the distance is within the noise floor. Look at the components.")
     case (true, .acceptable):
       lines.append("The gradient passes, but not below 1e-7: look at the worst components.")
     case (true, _):

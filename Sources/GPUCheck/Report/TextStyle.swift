@@ -40,7 +40,10 @@ package enum TextFormat {
   }
 
   /// A number that somebody wrote, as short as it reads back: `1e-7`.
-  package static func exact(_ value: Double) -> String { shortExponent("\(value)") }
+  package static func exact(_ value: Double) -> String {
+    let digits = shortExponent("\(value)")
+    return digits.hasSuffix(".0") ? String(digits.dropLast(2)) : digits
+  }
 
   /// A component, nine digits.
   package static func value(_ value: Double) -> String { shortExponent(format(value, "%.9g")) }
@@ -75,19 +78,20 @@ package enum TextFormat {
   }
 
   /// Words in lines of at most so many columns: `first` before the first, as many spaces before
-  /// the others.
+  /// the others. A word longer than a line is shortened.
   package static func wrapped(_ text: String, first: String = "", columns: Int = 100) -> String {
     let margin = String(repeating: " ", count: first.count)
     var lines: [String] = []
     var line = first
     var isBegun = false
     for word in plain(text).split(separator: " ") {
+      let word = shortened(String(word), to: columns - margin.count)
       if isBegun, line.count + 1 + word.count > columns {
         lines.append(line)
         line = margin
         isBegun = false
       }
-      line += isBegun ? " " + word : String(word)
+      line += isBegun ? " " + word : word
       isBegun = true
     }
     lines.append(line)

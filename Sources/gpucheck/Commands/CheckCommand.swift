@@ -80,7 +80,9 @@ struct CheckCommand: ParsableCommand {
 
   @Option(
     parsing: .unconditional,
-    help: .init("Check so many components, drawn from all tensors. (default: all)", valueName: "n"),
+    help: .init(
+      "Check about so many components, drawn evenly, at least four of a tensor. (default: all)",
+      valueName: "n"),
     transform: { try OptionValue.count($0, atLeast: 1) })
   var sample: Int?
 

@@ -14,6 +14,7 @@ extension CheckCommand {
       try checkOutputs()
       let began = ContinuousClock.now
       let problem = try load(progress)
+      try checkNames(of: problem)
       let loading = began.duration(to: .now)
       let checker = try open(progress)
       let isShownAtOnce = format == .text && !quiet
@@ -71,6 +72,19 @@ extension CheckCommand {
     progress.show("reading the files")
     return try ProblemFiles.load(
       model: model, batch: batch, parameters: parameters, gradient: gradient)
+  }
+
+  /// Finds before the work a tensor name that no archive may hold.
+  private func checkNames(of problem: Problem) throws {
+    guard let saveNumeric, !OutputPath(option: "--save-numeric", path: saveNumeric).isFlat else {
+      return
+    }
+    let nothing = Tensor(shape: [0], values: [])
+    do {
+      _ = try NPZFile.encode(problem.parameters.layout.segments.map { ($0.name, nothing) })
+    } catch let error as InputError {
+      throw error.inFile("--save-numeric \(saveNumeric)")
+    }
   }
 
   private func open(_ progress: ProgressLine) throws -> Checker {
