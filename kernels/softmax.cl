@@ -81,7 +81,7 @@ kernel void cross_entropy_difference(int lane_vectors, int rows, int classes,
       for (int c = 0; c < classes; c++)
         if (c != y)
           sum += p[row + c] * exp(LOAD((row + c) * lane_vectors + g, in) - shift - most);
-      change = (total < (realv)(-0.5f)) | (most > (realv)(30)) ? most + log(sum) : change;
+      change = ((total < (realv)(-0.5f)) | (most > (realv)(30))) ? most + log(sum) : change;
     }
     STORE(mass[r] * change - linear, r * lane_vectors + g, out);
   }

@@ -47,14 +47,17 @@ struct Program {
   private struct NotBuilt: Error {}
 
   /// Runs the program to its end; `interruptAfter` sends it a SIGINT after so many seconds.
+  /// A `launcher` is run with the program and its arguments as its own.
   ///
   /// The environment is the tests' own without gpucheck's variables, and with those given.
   static func run(
-    _ arguments: [String], environment: [String: String] = [:], interruptAfter: Double? = nil
+    _ arguments: [String], launcher: URL? = nil, environment: [String: String] = [:],
+    interruptAfter: Double? = nil
   ) throws -> Ending {
     let process = Process()
-    process.executableURL = try executable.get()
-    process.arguments = arguments
+    let program = try executable.get()
+    process.executableURL = launcher ?? program
+    process.arguments = (launcher == nil ? [] : [program.path]) + arguments
     process.currentDirectoryURL = repository
     process.environment = ProcessInfo.processInfo.environment
       .filter { !$0.key.hasPrefix("GPUCHECK_") }.merging(environment) { $1 }

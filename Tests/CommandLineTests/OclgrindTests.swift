@@ -1,0 +1,241 @@
+import Foundation
+import GPUCheck
+import Testing
+
+/// The kernels on Oclgrind, a simulator of an OpenCL device that reports every access outside a
+/// buffer, every data race and every use of a value that was never set.
+@Suite(
+  .enabled(
+    if: Oclgrind.library != nil || Oclgrind.isRequired,
+    "Oclgrind is not installed, and not every release packages it (Debian 13 does not)"))
+struct OclgrindTests {
+  private let oclgrind: Oclgrind
+
+  init() throws {
+    let missing: Comment = "\(Oclgrind.requirement)=1, and there is no \(Oclgrind.fileName)"
+    oclgrind = Oclgrind(icd: try #require(Oclgrind.library, missing))
+  }
+
+  /// Together they use every kernel: the families of activations, the losses, both weight layouts,
+  /// layers without bias, penalties, masks, ties; the test below says which kernel is left out.
+  private static let networks = [
+    "activation-elu-0.7", "activation-gelu", "activation-gelu-tanh", "activation-leaky-relu",
+    "activation-sigmoid", "activation-silu", "activation-softmax", "activation-softmax-output",
+    "activation-softplus", "dropout-mask", "l1-l2-everything-per-sample", "layout-in-out",
+    "loss-binary-cross-entropy-mean-sum", "loss-binary-cross-entropy-with-logits-sum-sum",
+    "loss-cross-entropy-smoothed", "loss-hinge-mean-mean", "loss-huber-mean-sum",
+    "loss-multiclass-hinge-mean", "no-bias", "one-layer", "tied-relu",
+  ]
+
+  @Test("The platform is Oclgrind, its device passes the self-test, and auto does not take it")
+  func platform() throws {
+    let end = try Program.run(
+      ["devices", "--format", "json"], environment: oclgrind.environment)
+    let listing = try end.object()
+    #expect(end.status == 0)
+    #expect(listing["automatic"] as? String == "cpu")
+    let devices = try #require(listing["devices"] as? [[String: Any]])
+    let device = try #require(devices.first { $0["platform"] as? String == "Oclgrind" })
+    #expect(device["simulator"] as? Bool == true)
+    #expect((device["selfTest"] as? [String: Any])?["passed"] as? Bool == true)
+  }
+
+  @Test(
+    "Every kernel runs without a report, and the checks pass",
+    arguments: [Evaluator.difference, .direct], ["f64", "f32"])
+  func clean(evaluator: Evaluator, precision: String) throws {
+    var unused = try Self.kernels(of: evaluator)
+    for network in Self.networks {
+      let run = try oclgrind.check(
+        network, ["--evaluator", evaluator.rawValue, "--precision", precision])
+      #expect(run.status == 0, "\(network): \(run.errors)")
+      #expect(run.device.contains("Oclgrind"), "\(network)")
+      #expect(run.precision == precision, "\(network)")
+      #expect(run.reports.isEmpty, "\(network): \(run.reports.prefix(3).joined())")
+      #expect(!run.errors.contains("OpenCL runtime error"), "\(network): \(run.errors)")
+      unused.subtract(run.kernels)
+    }
+    #expect(unused.isEmpty, "no network of the list uses these kernels")
+  }
+
+  /// The kernels that an evaluator can use, by the text in kernels/ and the registry.
+  private static func kernels(of evaluator: Evaluator) throws -> Set<String> {
+    let modes = ["difference", "value"]
+    let (mode, other) = evaluator == .difference ? (modes[0], modes[1]) : (modes[1], modes[0])
+    let folder = Program.repository.appendingPathComponent("kernels")
+    var names: Set<String> = []
+    for file in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
+      let text = try String(contentsOf: folder.appendingPathComponent(file), encoding: .utf8)
+      names.formUnion(text.matches(of: /kernel void (\w+)\(/).map { String($0.1) })
+    }
+    // The one template: a kernel for each family of functions.
+    try #require(names.remove("KERNEL") != nil)
+    names.formUnion(everyElementFunction.map { "\($0.kernel.rule)_element_\(mode)" })
+    return names.filter { !$0.hasSuffix("_\(other)") }
+  }
+
+  // MARK: Planted errors
+
+  @Test("A store beyond the end of a buffer is reported, with kernel, file and line")
+  func storeOutOfBounds() throws {
+    try expectReport(
+      of: "Invalid write of size", in: "dense_bias_difference",
+      planting: "STORE(d, (s + 1000000) * lane_vectors + g, out);",
+      insteadOf: "STORE(d, s * lane_vectors + g, out);", file: "dense.cl")
+  }
+
+  @Test("A data race is reported")
+  func dataRace() throws {
+    try expectReport(
+      of: "Write-write data race", in: "dense_bias_difference",
+      planting: "STORE(d * (realv)(g + 1), s * lane_vectors, out);",
+      insteadOf: "STORE(d, s * lane_vectors + g, out);", file: "dense.cl")
+  }
+
+  @Test("A value that was never set is reported where it is stored")
+  func uninitialised() throws {
+    try expectReport(
+      of: "Uninitialized value written to global memory", in: "dense_full",
+      planting: "sum[i][1] = (realv)(0);",
+      insteadOf: "sum[i][0] = sum[i][1] = (realv)(0);", file: "dense.cl", atLine: false)
+  }
+
+  /// Changes a line of a copy of kernels/ and expects Oclgrind to see it.
+  private func expectReport(
+    of message: String, in kernel: String, planting planted: String, insteadOf original: String,
+    file: String, atLine: Bool = true
+  ) throws {
+    let folder = try TemporaryFolder()
+    let copy = URL(fileURLWithPath: folder["kernels"])
+    let source = Program.repository.appendingPathComponent("kernels")
+    try FileManager.default.copyItem(at: source, to: copy)
+    let url = copy.appendingPathComponent(file)
+    let parts = try String(contentsOf: url, encoding: .utf8).components(separatedBy: original)
+    try #require(parts.count == 2, "\(file) has changed: '\(original)' should stand there once")
+    try parts.joined(separator: planted).write(to: url, atomically: true, encoding: .utf8)
+    let line = parts[0].split(separator: "\n", omittingEmptySubsequences: false).count
+    let place = atLine ? "At line \(line) (" : "At line "
+
+    let run = try oclgrind.check("layout-in-out", ["--kernels", copy.path])
+    #expect(run.device.contains("Oclgrind"))
+    let hits = run.reports.filter {
+      $0.hasPrefix(message) && $0.contains("Kernel: \(kernel)\n")
+    }
+    #expect(!hits.isEmpty, "\(run.reports.prefix(3).joined())")
+    #expect(hits.contains { $0.contains(place) && $0.contains("of \(file):") }, "\(hits.prefix(3))")
+  }
+
+  // MARK: Preloaded
+
+  @Test("`oclgrind gpucheck` runs on Oclgrind, and sees no other platform")
+  func preloaded() throws {
+    let command = try #require(Oclgrind.command, "no command oclgrind on the PATH")
+    let listing = try Program.run(["devices", "--format", "json"], launcher: command).object()
+    let devices = try #require(listing["devices"] as? [[String: Any]])
+    let platforms = devices.compactMap { $0["platform"] as? String }
+    #expect(platforms == ["Oclgrind"])
+
+    let run = try oclgrind.check("layout-in-out", [], launcher: command)
+    #expect(run.status == 0)
+    #expect(run.device.contains("Oclgrind"))
+    #expect(run.reports.isEmpty, "\(run.reports.prefix(3).joined())")
+  }
+}
+
+/// Oclgrind and what it says of a run.
+struct Oclgrind {
+  /// Set to 1, this environment variable makes a missing Oclgrind a failure.
+  static let requirement = "GPUCHECK_REQUIRE_OCLGRIND"
+  static let isRequired = ProcessInfo.processInfo.environment[requirement] == "1"
+
+  /// The library that is a platform of its own for the loader.
+  static let fileName = "liboclgrind-rt-icd.so"
+
+  /// Where it is; Debian and Ubuntu have it in the first place.
+  static let library: String? = {
+    let roots = ["/usr/lib", "/usr/local/lib"]
+    let nested = roots.flatMap { root in
+      ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []).sorted()
+        .map { "\(root)/\($0)" }
+    }
+    return (["/usr/lib/oclgrind"] + roots + nested + nested.map { "\($0)/oclgrind" })
+      .map { "\($0)/\(fileName)" }.first { FileManager.default.fileExists(atPath: $0) }
+  }()
+
+  /// The command that preloads it.
+  static let command: URL? = (ProcessInfo.processInfo.environment["PATH"] ?? "")
+    .split(separator: ":").map { URL(fileURLWithPath: "\($0)/oclgrind") }
+    .first { FileManager.default.isExecutableFile(atPath: $0.path) }
+
+  /// A check and what Oclgrind saw of it.
+  struct Run {
+    var status: Int32
+    var errors: String
+    var device = ""
+    var precision = ""
+    /// What Oclgrind complains of, a text of some lines each.
+    var reports: [String] = []
+    /// The kernels that ran.
+    var kernels: Set<String> = []
+  }
+
+  var icd: String
+
+  /// Makes Oclgrind the only platform.
+  var environment: [String: String] { ["OCL_ICD_VENDORS": icd] }
+
+  /// Checks some components of a network of the fixtures with all of Oclgrind's checks switched on.
+  func check(_ network: String, _ options: [String], launcher: URL? = nil) throws -> Run {
+    let folder = try TemporaryFolder()
+    let (report, log) = (folder["report.json"], folder["oclgrind.log"])
+    let inputs = "Tests/GPUCheckTests/Fixtures/networks/\(network)"
+    let checks = [
+      "OCLGRIND_CHECK_API": "1", "OCLGRIND_DATA_RACES": "1", "OCLGRIND_UNINITIALIZED": "1",
+      "OCLGRIND_INST_COUNTS": "1", "OCLGRIND_MAX_ERRORS": "100000", "OCLGRIND_LOG": log,
+      // Its check for uninitialised values (21.10) does not know LLVM's `freeze`, which the
+      // optimiser inserts where a division and a remainder meet.
+      "OCLGRIND_BUILD_OPTIONS": "-cl-opt-disable",
+    ]
+    let end = try Program.run(
+      [
+        "check", "\(inputs)/model.json", "--batch", "\(inputs)/batch.npz",
+        "--parameters", "\(inputs)/parameters.npz", "--gradient", "\(inputs)/gradient.npz",
+        "--device", "Oclgrind", "--sample", "8", "--format", "json", "--output", report,
+      ] + options, launcher: launcher,
+      environment: checks.merging(launcher == nil ? environment : [:]) { $1 })
+
+    var run = Run(status: end.status, errors: end.errors)
+    if let data = FileManager.default.contents(atPath: report) {
+      let parsed = try JSONSerialization.jsonObject(with: data)
+      let object = try #require(parsed as? [String: Any])
+      run.device = object["device"] as? String ?? ""
+      run.precision = object["precision"] as? String ?? ""
+    }
+    let written = try #require(
+      FileManager.default.contents(atPath: log), "Oclgrind wrote no log: \(end.errors)")
+    run.reports = Self.reports(String(decoding: written, as: UTF8.self))
+      .filter { !Self.isFalseAlarm($0) }
+    // The counts of instructions stand on stdout, kernel by kernel.
+    run.kernels = Set(end.output.matches(of: /executed for kernel '(\w+)'/).map { String($0.1) })
+    return run
+  }
+
+  /// The reports of a log: a message at the margin, indented lines after it.
+  private static func reports(_ log: String) -> [String] {
+    log.split(separator: "\n").reduce(into: []) { reports, line in
+      if line.first == "\t", let last = reports.indices.last {
+        reports[last] += line + "\n"
+      } else {
+        reports.append(line + "\n")
+      }
+    }
+  }
+
+  /// Oclgrind 21.10 forgets after clEnqueueFillBuffer that a buffer is set: its shadow is made anew
+  /// for each copy of the pattern (`ShadowMemory::allocate`), so that only the last one counts. The
+  /// flags of kinks, which kernels join with `atomic_or`, are filled so.
+  private static func isFalseAlarm(_ report: String) -> Bool {
+    report.hasPrefix("Uninitialized value written to global memory")
+      && report.contains("call spir_func i32 @_Z9atomic_or")
+  }
+}
