@@ -11,6 +11,8 @@ public final class Checker: Sendable {
   public let setupSeconds: Double
 
   private let backend: any Backend
+  /// Whether the CPU may take over from a device that fails: not from one that was asked for.
+  private let mayFallBack: Bool
 
   /// Opens a device.
   ///
@@ -25,6 +27,7 @@ public final class Checker: Sendable {
     let (devices, problems) =
       selector.lowercased() == "cpu" ? ([], []) : Devices.all()
     var notes = problems
+    let mayFallBack = selector.lowercased() == "auto" && kernelFolder == nil
     let backend: any Backend
     switch try selectDevice(selector, from: devices) {
     case .cpu:
@@ -33,20 +36,30 @@ public final class Checker: Sendable {
     case .opencl(let device):
       do {
         backend = try OpenCLBackend(device, text: text)
-      } catch let error as InputError where selector.lowercased() == "auto" {
-        notes.append("\(error.problem); running on the CPU without OpenCL")
+      } catch where mayFallBack {
+        notes.append("\(Self.line(error)); running on the CPU without OpenCL")
         backend = CPUBackend()
       }
     }
     self.init(
-      backend, notes: notes.isEmpty ? [] : [notes.joined(separator: "; ")],
+      backend, mayFallBack: mayFallBack,
+      notes: notes.isEmpty ? [] : [notes.joined(separator: "; ")],
       setupSeconds: (ContinuousClock.now - start).seconds)
   }
 
-  package init(_ backend: any Backend, notes: [String] = [], setupSeconds: Double = 0) {
+  package init(
+    _ backend: any Backend, mayFallBack: Bool = false, notes: [String] = [],
+    setupSeconds: Double = 0
+  ) {
     self.backend = backend
+    self.mayFallBack = mayFallBack
     self.notes = notes
     self.setupSeconds = setupSeconds
+  }
+
+  /// An error in one line.
+  private static func line(_ error: any Error) -> String {
+    (error as? OpenCLError)?.summary ?? (error as? InputError)?.problem ?? "\(error)"
   }
 
   /// Checks a gradient.
@@ -56,6 +69,20 @@ public final class Checker: Sendable {
   public func check(
     _ problem: Problem, _ options: CheckOptions = CheckOptions(),
     progress: (@Sendable (CheckProgress) -> Void)? = nil
+  ) throws -> CheckReport {
+    do {
+      return try checkHere(problem, options, progress)
+    } catch let error as OpenCLError where mayFallBack {
+      let cpu = Checker(CPUBackend(), setupSeconds: setupSeconds)
+      var report = try cpu.checkHere(problem, options, progress)
+      report.warnings.append(
+        "\(deviceName) failed (\(Self.line(error))): the check ran on the CPU without OpenCL")
+      return report
+    }
+  }
+
+  private func checkHere(
+    _ problem: Problem, _ options: CheckOptions, _ progress: (@Sendable (CheckProgress) -> Void)?
   ) throws -> CheckReport {
     let precision = try precision(options)
     let mode: LaneMode = options.evaluator == .direct ? .value : .difference

@@ -47,12 +47,26 @@ extension CheckRun {
     return chosen.filter { seen.insert($0).inserted }
   }
 
+  /// The steps at which both are asked: those that made `numeric`, unless they are too small for a
+  /// textbook to tell anything.
+  private func question(_ i: Int) -> (scheme: Scheme, epsilon: Double, isOwn: Bool) {
+    let best = StepSize.automatic(.textbook, .central, .f64)
+    let own = estimates.epsilon[i].magnitude
+    let least = estimates.scheme[i] == .central ? best / 100 : best / 1e4
+    return own < least ? (.central, best, false) : (estimates.scheme[i], own, true)
+  }
+
   /// What the check says of a component; where it asked the textbook itself, exact differences.
   private func ownDifference(_ i: Int) throws -> (value: Double, bar: Double) {
-    guard options.evaluator == .textbook else {
+    let (scheme, epsilon, isOwn) = question(i)
+    if isOwn, options.evaluator != .textbook {
       return (estimates.numeric[i], Self.gradientWidth * estimates.rounding[i] + scatter(i))
     }
-    return (try slope(i, close), Self.numericWidth * rounding(i, close, step: estimates.epsilon[i]))
+    let source = options.evaluator == .difference ? perturbation : close
+    return (
+      try slope(i, source, scheme, epsilon),
+      Self.gradientWidth * rounding(i, source, step: epsilon)
+    )
   }
 
   /// Where costs are subtracted, what halving the step changed is rounding too.
@@ -60,17 +74,23 @@ extension CheckRun {
     perturbation.evaluator.mode == .value ? estimates.truncation[i] : 0
   }
 
-  private func textbookDifference(_ i: Int, _ textbook: Perturbation) throws -> (value: Double, bar: Double) {
+  private func textbookDifference(_ i: Int, _ textbook: Perturbation) throws -> (
+    value: Double, bar: Double
+  ) {
+    let (scheme, epsilon, _) = question(i)
     // Two costs are subtracted, each with the rounding error of a whole forward pass.
-    let span = (estimates.scheme[i] == .central ? 2 : 1) * estimates.epsilon[i].magnitude
-    return (try slope(i, textbook), Self.gradientWidth * 2.0.squareRoot() * costDeviation / span)
+    let span = (scheme == .central ? 2 : 1) * epsilon
+    return (
+      try slope(i, textbook, scheme, epsilon),
+      Self.gradientWidth * 2.0.squareRoot() * costDeviation / span
+    )
   }
 
-  private func slope(_ i: Int, _ source: Perturbation) throws -> Double {
-    let scheme = estimates.scheme[i]
-    let steps = scheme.steps.map { $0 * estimates.epsilon[i] }
-    let changes = try source.changes(of: [estimates.components[i]], steps: steps)
-    return scheme.slope(changes[0])
+  private func slope(_ i: Int, _ source: Perturbation, _ scheme: Scheme, _ epsilon: Double) throws
+    -> Double
+  {
+    let steps = scheme.steps.map { $0 * epsilon }
+    return scheme.slope(try source.changes(of: [estimates.components[i]], steps: steps)[0])
   }
 }
 
