@@ -92,18 +92,18 @@ struct OclgrindTests {
       insteadOf: "STORE(d, s * lane_vectors + g, out);", file: "dense.cl")
   }
 
-  @Test("A value that was never set is reported where it is stored")
+  @Test("A value that was never set is reported")
   func uninitialised() throws {
     try expectReport(
-      of: "Uninitialized value written to global memory", in: "dense_full",
-      planting: "sum[i][1] = (realv)(0);",
-      insteadOf: "sum[i][0] = sum[i][1] = (realv)(0);", file: "dense.cl", atLine: false)
+      of: "Uninitialized value written to global memory", in: "dense_bias_difference",
+      planting: "{ realv unset; STORE(unset, s * lane_vectors + g, out); }",
+      insteadOf: "STORE(d, s * lane_vectors + g, out);", file: "dense.cl")
   }
 
   /// Changes a line of a copy of kernels/ and expects Oclgrind to see it.
   private func expectReport(
     of message: String, in kernel: String, planting planted: String, insteadOf original: String,
-    file: String, atLine: Bool = true
+    file: String
   ) throws {
     let folder = try TemporaryFolder()
     let copy = URL(fileURLWithPath: folder["kernels"])
@@ -114,15 +114,14 @@ struct OclgrindTests {
     try #require(parts.count == 2, "\(file) has changed: '\(original)' should stand there once")
     try parts.joined(separator: planted).write(to: url, atomically: true, encoding: .utf8)
     let line = parts[0].split(separator: "\n", omittingEmptySubsequences: false).count
-    let place = atLine ? "At line \(line) (" : "At line "
 
     let run = try oclgrind.check("layout-in-out", ["--kernels", copy.path])
     #expect(run.device.contains("Oclgrind"))
-    let hits = run.reports.filter {
-      $0.hasPrefix(message) && $0.contains("Kernel: \(kernel)\n")
+    let isSeen = run.reports.contains { report in
+      report.hasPrefix(message) && report.contains("Kernel: \(kernel)\n")
+        && report.contains("At line \(line) (") && report.contains("of \(file):")
     }
-    #expect(!hits.isEmpty, "\(run.reports.prefix(3).joined())")
-    #expect(hits.contains { $0.contains(place) && $0.contains("of \(file):") }, "\(hits.prefix(3))")
+    #expect(isSeen, "\(run.reports.prefix(3).joined())")
   }
 
   // MARK: Preloaded

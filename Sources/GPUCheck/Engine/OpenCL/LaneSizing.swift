@@ -16,6 +16,12 @@ struct LaneSizing {
       ? 64 * device.computeUnits : 4096 * device.computeUnits
   }
 
+  /// The work-group of a launch in so many dimensions; nil for the driver's choice. A CPU's work-item
+  /// fills the vectors by itself, and its drivers compile a kernel again for every new group size.
+  func workGroup(dimensions: Int) -> [Int]? {
+    device.kind == .cpu || device.isSimulator ? [Int](repeating: 1, count: dimensions) : nil
+  }
+
   /// Memory for the lanes of a batch: what a CPU's caches hold, or an eighth of a device of its own.
   private var bytes: Int {
     let share = min(device.globalMemory / 8, 1 << 30)

@@ -22,8 +22,11 @@ package final class OpenCLBackend: Backend {
   }
 
   package func build(_ graph: Graph, mode: LaneMode, precision: Precision) throws {
-    let plans = try graph.layout.segments.indices.map { try LanePlan(graph: graph, segment: $0) }
-    _ = try OpenCLLanes.program(of: plans, mode: mode, precision, from: programs)
+    // Any θ will do, and zeros are at hand.
+    let zeros = [Double](repeating: 0, count: graph.layout.count)
+    let blank = Baseline(
+      graph: graph, parameters: try ParameterVector(layout: graph.layout, values: zeros))
+    try OpenCLLanes(blank, mode, precision, programs: programs, tieRoundoff: 0).warmUp()
   }
 
   package func prepare(

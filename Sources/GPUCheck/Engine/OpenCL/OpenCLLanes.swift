@@ -12,7 +12,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
   private let plans: [LanePlan]
   private let capacities: [Int]
   private let vectorWidth: Int
-  private let wantedWorkItems: Int
+  private let sizing: LaneSizing
   private let context: Context
   private let queue: CommandQueue
   private let program: Program
@@ -39,7 +39,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     let device = context.device.description
     vectorWidth = Specialisation(precision: precision, for: device).vectorWidth
     let sizing = LaneSizing(device, vectorWidth: vectorWidth)
-    wantedWorkItems = sizing.workItems
+    self.sizing = sizing
     plans = try graph.layout.segments.indices.map {
       try LanePlan(graph: baseline.graph, segment: $0)
     }
@@ -77,7 +77,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
   }
 
   /// The program of the parts of kernels/ that the plans' steps need.
-  static func program(
+  private static func program(
     of plans: [LanePlan], mode: LaneMode, _ precision: Precision, from programs: ProgramCache
   ) throws -> Program {
     var units = [KernelUnit(file: "lanes.cl"), KernelUnit(file: "reduce.cl")]
@@ -93,6 +93,14 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
   }
 
   package func wantedLanes(segment: Int) -> Int { capacities[segment] }
+
+  /// Sends one lane of every segment on its way, so that drivers which finish compiling at the first
+  /// launch have done so.
+  func warmUp() throws {
+    for (segment, part) in graph.layout.segments.enumerated() where part.count > 0 {
+      _ = try evaluate(LaneBatch(segment: segment, components: [0], moves: [0]))
+    }
+  }
 
   package func evaluate(_ batch: LaneBatch) throws -> LaneResults {
     try lock.withLock {
@@ -151,7 +159,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
   private func launch(_ step: LaneStep, _ laneVectors: Int, _ policy: TiePolicy) throws {
     let call = KernelCall(
       mode: mode, step: step, tiePolicy: policy, laneVectors: laneVectors,
-      wantedWorkItems: wantedWorkItems, components: components,
+      wantedWorkItems: sizing.workItems, components: components,
       inputs: step.inputs.map { $0.map { buffer($0.place) } }, coefficients: tables[step.node],
       output: buffer(step.output.place), flags: flags)
     switch step.action {
@@ -197,7 +205,9 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
       kernels[name] = kernel
     }
     try kernel.set(launch.arguments)
-    try queue.enqueue(kernel, global: launch.global)
+    try queue.enqueue(
+      kernel, global: launch.global,
+      local: sizing.workGroup(dimensions: launch.global.count))
   }
 }
 
