@@ -106,6 +106,7 @@ struct OclgrindTests {
     file: String
   ) throws {
     let folder = try TemporaryFolder()
+    defer { withExtendedLifetime(folder) {} }
     let copy = URL(fileURLWithPath: folder["kernels"])
     let source = Program.repository.appendingPathComponent("kernels")
     try FileManager.default.copyItem(at: source, to: copy)
@@ -186,6 +187,7 @@ struct Oclgrind {
   /// Checks some components of a network of the fixtures with all of Oclgrind's checks switched on.
   func check(_ network: String, _ options: [String], launcher: URL? = nil) throws -> Run {
     let folder = try TemporaryFolder()
+    defer { withExtendedLifetime(folder) {} }
     let (report, log) = (folder["report.json"], folder["oclgrind.log"])
     let inputs = "Tests/GPUCheckTests/Fixtures/networks/\(network)"
     let checks = [

@@ -27,9 +27,9 @@ package struct JSONNode {
   /// - Parameter kind: What the object describes, for messages.
   package func object(_ kind: String, keys: [String]) throws -> JSONObject {
     guard case .object(let members) = value else { throw found(expecting: "an object, \(kind)") }
-    for member in members where !keys.contains(member.key) {
-      throw child(member.key, member.value).error(
-        "unknown key in \(kind)", remedy: suggestion(for: member.key, among: keys))
+    for (key, value) in members.sorted(by: { $0.key < $1.key }) where !keys.contains(key) {
+      throw child(key, value).error(
+        "unknown key in \(kind)", remedy: suggestion(for: key, among: keys))
     }
     return JSONObject(node: self, kind: kind)
   }

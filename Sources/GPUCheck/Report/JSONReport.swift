@@ -3,9 +3,9 @@ public enum JSONReport {
   /// What the key `schema` says.
   public static let schema = "gpucheck.report/1"
 
-  /// The object, with its keys in the order of docs/report.md and a line break at the end. Numbers
-  /// read back as the same doubles; those that are not finite are null.
-  public static func write(_ report: CheckReport) -> String {
+  /// The object, with a line break at the end. Numbers read back as the same doubles; those that are
+  /// not finite are null.
+  public static func write(_ report: CheckReport) throws -> String {
     let seconds = report.seconds
     let object: JSONValue = [
       "schema": .string(schema),
@@ -37,7 +37,7 @@ public enum JSONReport {
       "findings": .array(report.findings.map(finding)),
       "warnings": .array(report.warnings.map(JSONValue.string)),
     ]
-    return object.encoded() + "\n"
+    return try object.encoded() + "\n"
   }
 
   private static func tensor(_ tensor: TensorReport) -> JSONValue {
@@ -57,18 +57,14 @@ public enum JSONReport {
   private static func component(
     _ component: ComponentReport, ofAllTensors: Bool
   ) -> JSONValue {
-    let name: [JSONValue.Member] =
-      ofAllTensors ? [.init(key: "tensor", value: .string(component.tensor))] : []
-    let place =
-      name + [
-        .init(key: "index", value: .array(component.index.map(JSONValue.count)))
-      ]
-    let values: [(String, JSONValue)] = [
-      ("analytic", .number(component.analytic)), ("numeric", .number(component.numeric)),
-      ("difference", .number(component.difference)),
-      ("uncertainty", .number(component.uncertainty)), ("passed", .bool(component.passed)),
+    var members: [String: JSONValue] = [
+      "index": .array(component.index.map(JSONValue.count)),
+      "analytic": .number(component.analytic), "numeric": .number(component.numeric),
+      "difference": .number(component.difference),
+      "uncertainty": .number(component.uncertainty), "passed": .bool(component.passed),
     ]
-    return .object(place + values.map { .init(key: $0.0, value: $0.1) })
+    if ofAllTensors { members["tensor"] = .string(component.tensor) }
+    return .object(members)
   }
 
   private static func finding(_ finding: Finding) -> JSONValue {

@@ -119,7 +119,7 @@ extension CheckCommand {
     if output != nil || !alreadyTold { report.warnings = notes + report.warnings }
     let text =
       switch format {
-      case .json: JSONReport.write(report)
+      case .json: try JSONReport.write(report)
       case .text:
         TextReport.write(
           report, tolerance: tolerance, colour: output == nil && Terminal.takesColour)

@@ -14,14 +14,14 @@ extension DeviceListing {
   }
 
   /// For programs: `gpucheck.devices/1` (docs/report.md).
-  var json: String {
+  func json() throws -> String {
     let object: JSONValue = [
       "schema": .string("gpucheck.devices/1"),
       "devices": .array(devices.map(\.json)),
       "automatic": .string(automatic),
       "problems": .array(problems.map(JSONValue.string)),
     ]
-    return object.encoded() + "\n"
+    return try object.encoded() + "\n"
   }
 }
 

@@ -31,7 +31,7 @@ struct DevicesCommand: ParsableCommand {
     listing.problems.forEach { Terminal.tell($0) }
     switch format {
     case .text: try Terminal.write(listing.text)
-    case .json: try Terminal.write(listing.json)
+    case .json: try Terminal.write(listing.json())
     }
   }
 }
