@@ -62,7 +62,9 @@ struct RelativeDifferenceTests {
     #expect(relativeDifference([Double](), [Double]()) == 0)
   }
 
-  @Test("Neither overflow nor underflow", arguments: [Double.leastNonzeroMagnitude * 2048, 1e-200, 1.0, 1e200, 1e308])
+  @Test(
+    "Neither overflow nor underflow",
+    arguments: [Double.leastNonzeroMagnitude * 2048, 1e-200, 1.0, 1e200, 1e308])
   func range(scale: Double) {
     let a = [scale, -scale, scale]
     let b = [scale, scale, scale]

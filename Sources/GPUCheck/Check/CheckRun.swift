@@ -57,7 +57,6 @@ struct CheckRun {
     }
   }
 
-
   /// The standard rounding error of a component's difference with a step.
   func rounding(_ i: Int, _ source: Perturbation, step: Double) -> Double {
     let lanes = source.evaluator.precision.unitRoundoff * scales.lanes[estimates.components[i]]

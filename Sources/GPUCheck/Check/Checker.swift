@@ -36,7 +36,7 @@ public final class Checker: Sendable {
     case .opencl(let device):
       do {
         backend = try OpenCLBackend(device, text: text)
-      } catch where mayFallBack {
+      } catch  where mayFallBack {
         notes.append("\(Self.line(error)); running on the CPU without OpenCL")
         backend = CPUBackend()
       }

@@ -9,7 +9,8 @@ public enum Textbook {
     for node in graph.nodes {
       switch node.definition {
       case .constant(let tensor): values.append(tensor.values)
-      case .parameter(let segment): values.append(Array(theta[graph.layout.segments[segment].range]))
+      case .parameter(let segment):
+        values.append(Array(theta[graph.layout.segments[segment].range]))
       case .apply(let operation, let inputs):
         values.append(
           apply(operation, inputs.map { values[$0] }, inputs.map { graph.nodes[$0].shape }))

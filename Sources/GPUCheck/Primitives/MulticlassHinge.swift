@@ -26,7 +26,8 @@ package struct MulticlassHinge: Primitive {
   private func margins(_ inputs: [[Double]], classes: Int) -> [(margins: [Double], label: Int)] {
     stride(from: 0, to: inputs[0].count, by: classes).map { first in
       let label = largest(inputs[1][first..<first + classes])
-      return ((0..<classes).map { inputs[0][first + $0] - inputs[0][first + label] + margin }, label)
+      let own = inputs[0][first + label]
+      return (inputs[0][first..<first + classes].map { $0 - own + margin }, label)
     }
   }
 

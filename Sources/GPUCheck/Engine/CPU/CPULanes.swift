@@ -134,8 +134,9 @@ package final class CPULanes<T: LaneReal>: @unchecked Sendable {
       let stored = element / (slice.axisLength * slice.inner) * slice.inner + element % slice.inner
       let still: T = mode == .value ? base[step.node][element] : 0
       for lane in 0..<lanes {
-        let moved = element / slice.inner % slice.axisLength == slice.index(scratch.components[lane])
-        output[element * lanes + lane] = moved ? input[stored * lanes + lane] : still
+        let index = slice.index(scratch.components[lane])
+        output[element * lanes + lane] =
+          element / slice.inner % slice.axisLength == index ? input[stored * lanes + lane] : still
       }
     }
   }

@@ -142,7 +142,9 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
         continue
       }
       let pairs = try queue.reals(of: sums[number], count: 2 * lanes, precision)
-      for lane in values.indices { values[lane] += term.factor * (pairs[lane] + pairs[lanes + lane]) }
+      for lane in values.indices {
+        values[lane] += term.factor * (pairs[lane] + pairs[lanes + lane])
+      }
     }
     let bits = try queue.integers(of: flags, count: range.count)
     return LaneResults(

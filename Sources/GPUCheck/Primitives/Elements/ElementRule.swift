@@ -10,11 +10,14 @@ package protocol ElementRule: Sendable {
     -> SIMD4<Double>
 
   /// f(x + d) − f(x), without cancellation.
-  static func difference<T: LaneReal>(_ d: T, _ c: SIMD4<T>, _ a: SIMD4<T>, _ kinks: inout KinkMeter)
-    -> T
+  static func difference<T: LaneReal>(
+    _ d: T, _ c: SIMD4<T>, _ a: SIMD4<T>, _ kinks: inout KinkMeter
+  ) -> T
 
   /// f(x) with the coefficients of the baseline (of which it uses y).
-  static func value<T: LaneReal>(_ x: T, _ c: SIMD4<T>, _ a: SIMD4<T>, _ kinks: inout KinkMeter) -> T
+  static func value<T: LaneReal>(
+    _ x: T, _ c: SIMD4<T>, _ a: SIMD4<T>, _ kinks: inout KinkMeter
+  ) -> T
 
   /// f′(x) and the size of the terms it is usually formed from, whose rounding it inherits.
   static func slope(_ x: Double, _ y: Double, _ a: SIMD4<Double>) -> Slope
