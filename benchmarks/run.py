@@ -94,27 +94,37 @@ class Gpucheck:
             raise RuntimeError(err or f"exit status {status}")
         return json.loads(out), wall, peak
 
+    def pilot(self, files, row):
+        """A sample large enough to time, and what all would take."""
+        sample = SAMPLE
+        while True:
+            with tempfile.TemporaryDirectory() as caches:
+                report, _, _ = self.check(
+                    files, row, caches, ("--sample", sample))
+            seconds = report["seconds"]["evaluation"]
+            share = report["checked"] / report["parameters"]
+            if seconds > self.args.limit / 20 or share == 1:
+                return sample, seconds / share
+            sample *= 4
+
     def row(self, network, files, device, precision, evaluator):
         """Measures one row: cold once, then warm."""
         row = {"kind": "gpucheck", "network": network,
                "device": device["index"], "deviceName": device["name"],
                "precision": precision, "evaluator": evaluator}
-        sample = ("--sample", SAMPLE)
-        with tempfile.TemporaryDirectory() as caches:
-            pilot, _, _ = self.check(files, row, caches, sample)
-        rate = pilot["checked"] / pilot["seconds"]["evaluation"]
-        expected = pilot["parameters"] / rate
+        sample, expected = self.pilot(files, row)
         whole = expected <= self.args.limit
-        more = () if whole else sample
+        more = () if whole else ("--sample", sample)
         runs = self.args.runs
         if whole:
             runs = max(1, min(runs, int(self.args.limit / expected)))
+        # The cold run counts as a timing only where runs are few and long.
+        extra = 1 if runs == self.args.runs else 0
         with tempfile.TemporaryDirectory() as caches:
-            cold = None
-            if not whole or runs == self.args.runs:
-                _, cold, _ = self.check(files, row, caches, more)
             done = [self.check(files, row, caches, more)
-                    for _ in range(runs)]
+                    for _ in range(extra + runs)]
+        walls = [wall for _, wall, _ in done]
+        done = done[extra:]
         report = done[-1][0]
         scale = report["parameters"] / report["checked"]
         row.update(
@@ -122,7 +132,7 @@ class Gpucheck:
             seconds=[r["seconds"]["evaluation"] * scale
                      for r, _, _ in done],
             extrapolated=not whole,
-            cold=cold, warm=[wall for _, wall, _ in done],
+            cold=walls[0], warm=walls[1:],
             peakMiB=max(peak for _, _, peak in done),
             relativeDifference=report["relativeDifference"],
             verdict=report["verdict"], passed=report["passed"])
@@ -266,7 +276,7 @@ def main():
                "machine": machine(args.program, devices),
                "limits": {"runs": args.runs, "peerRuns": args.peer_runs,
                           "wholeSeconds": args.limit,
-                          "peerSeconds": args.budget, "sample": SAMPLE},
+                          "peerSeconds": args.budget},
                "rows": rows}
     args.output.write_text(json.dumps(results, indent=1) + "\n")
     text = table.markdown(results)

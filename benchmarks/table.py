@@ -80,8 +80,9 @@ def details(rows, devices):
         body.append([
             name, evaluator or "–", precision, seconds_of(row),
             str(len(row["seconds"])),
-            number(row["cold"]) if row.get("cold") else "–",
-            number(statistics.median(row["warm"])) if not peer else "–",
+            "–" if peer else number(row["cold"]),
+            number(statistics.median(row["warm"]))
+            if row.get("warm") else "–",
             f"{row['peakMiB']:.0f}", f"{row['checked']:,}",
             "–" if distance is None else f"{distance:.1e}",
             row.get("verdict", "–")])
@@ -122,8 +123,9 @@ def markdown(results):
         "",
         "e: extrapolated from a subset, in proportion. gpucheck is timed "
         f"whole where that takes up to {limits['wholeSeconds']} s, otherwise "
-        f"on about {limits['sample']} components; the peers are timed on "
-        f"what they do in about {limits['peerSeconds']} s."]
+        "on a sample; the peers are timed on what they do in about "
+        f"{limits['peerSeconds']} s. The column `timed` says on how many "
+        "components."]
     for network in dict.fromkeys(row["network"] for row in rows):
         mine = [row for row in rows if row["network"] == network]
         sizes, activation = export_net.NETWORKS[network]

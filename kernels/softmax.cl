@@ -75,13 +75,15 @@ kernel void cross_entropy_difference(int lane_vectors, int rows, int classes,
       most = fmax(most, d);
     }
     realv change = log1p(fmax(total, (realv)(-0.5f)));
-    // Large steps: the logarithm of a sum of positive terms, relative to the largest.
-    if (ANY((total < (realv)(-0.5f)) | (most > (realv)(30)))) {
+    const maskv rough = (total < (realv)(-0.5f)) | !(total <= (realv)(REAL_MAX));
+    // Where that cancels or overflows: the logarithm of a sum of positive terms, relative to the
+    // largest. A step of more than 30 alone is no reason: it can start from p = 1e-17.
+    if (ANY(rough)) {
       realv sum = p[row + y] * exp(-most);
       for (int c = 0; c < classes; c++)
         if (c != y)
           sum += p[row + c] * exp(LOAD((row + c) * lane_vectors + g, in) - shift - most);
-      change = ((total < (realv)(-0.5f)) | (most > (realv)(30))) ? most + log(sum) : change;
+      change = SELECT(change, most + log(sum), rough);
     }
     STORE(mass[r] * change - linear, r * lane_vectors + g, out);
   }

@@ -3,15 +3,15 @@
 // CPU twin: Primitives/Softplus.swift.
 
 // softplus(x + d) - softplus(x): log1p(u), u = s expm1(d), while u > -1/2; below that
-// log(t + s exp(d)); for large d, d + log(s + t exp(-d)).
+// log(t + s exp(d)); where expm1 could overflow, d + log(s + t exp(-d)).
 static inline realv softplus_step(realv d, realv s, realv t) {
-  const realv u = s * expm1(fmin(d, (realv)(30)));
+  const realv u = s * expm1(fmin(d, (realv)(80)));
   const realv near = log1p(fmax(u, (realv)(-0.5f)));
-  if (!ANY(u <= (realv)(-0.5f)) && !ANY(d > (realv)(30)))
+  if (!ANY(u <= (realv)(-0.5f)) && !ANY(d > (realv)(80)))
     return near;
   const realv falling = log(t + s * exp(fmin(d, (realv)(0))));
   const realv rising = d + log(s + t * exp(-fmax(d, (realv)(0))));
-  return d > (realv)(30) ? rising : (u > (realv)(-0.5f) ? near : falling);
+  return d > (realv)(80) ? rising : (u > (realv)(-0.5f) ? near : falling);
 }
 
 static inline realv softplus_of(realv x) { return fmax(x, (realv)(0)) + log1p(exp(-fabs(x))); }

@@ -7,25 +7,27 @@ import Testing
 enum TestCheckers {
   static let cpu = Checker(CPUBackend())
   /// PoCL; a machine without it fails the tests that ask for it, since `make test` installs it.
-  static let pocl = open(withoutDouble: false)
-  static let poclWithoutDouble = open(withoutDouble: true)
+  private static let pocl = open(withoutDouble: false)
+  private static let poclWithoutDouble = open(withoutDouble: true)
 
-  private static func open(withoutDouble: Bool) -> Result<Checker, any Error> {
+  private static func open(withoutDouble: Bool) -> Result<OpenCLBackend, any Error> {
     Result {
       let devices = Devices.all(withoutDouble: withoutDouble).devices
       let device = try #require(
         devices.first { $0.description.kind == .cpu && !$0.isSimulator },
         "no OpenCL CPU device: install PoCL")
-      return Checker(try OpenCLBackend(device, text: KernelText()))
+      return try OpenCLBackend(device, text: KernelText())
     }
   }
 
   enum Name: String, CaseIterable, Sendable {
     case cpu, pocl, poclWithoutDouble
 
-    func checker() throws -> Checker {
+    func checker() throws -> Checker { Checker(try backend()) }
+
+    func backend() throws -> any Backend {
       switch self {
-      case .cpu: TestCheckers.cpu
+      case .cpu: CPUBackend()
       case .pocl: try TestCheckers.pocl.get()
       case .poclWithoutDouble: try TestCheckers.poclWithoutDouble.get()
       }

@@ -60,8 +60,7 @@ package struct Perturbation: Sendable {
     _ stepsOf: (Int) -> [Double], _ tiePolicy: TiePolicy
   ) throws -> [[Change]] {
     let steps = components.map(stepsOf)
-    var lanes = LaneBatch(segment: segment, components: [], moves: [])
-    lanes.tiePolicy = tiePolicy
+    var lanes = LaneBatch(segment: segment, tiePolicy: tiePolicy)
     let isValue = evaluator.mode == .value
     for (component, steps) in zip(components, steps) {
       for step in (isValue && oneSided ? [0] : []) + steps {

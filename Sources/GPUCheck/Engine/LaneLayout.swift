@@ -80,6 +80,16 @@ package struct LaneBatch: Sendable {
   package var moves: [Double]
   package var tiePolicy = TiePolicy.natural
 
+  package init(
+    segment: Int, components: [Int32] = [], moves: [Double] = [],
+    tiePolicy: TiePolicy = .natural
+  ) {
+    self.segment = segment
+    self.components = components
+    self.moves = moves
+    self.tiePolicy = tiePolicy
+  }
+
   package var count: Int { components.count }
 }
 

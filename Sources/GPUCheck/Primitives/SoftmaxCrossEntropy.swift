@@ -55,7 +55,8 @@ package struct SoftmaxCrossEntropy: Primitive {
   }
 
   /// S·log1p(Σ_{c≠y} p_c·expm1(d_c)) − Σ_{c≠y} q_c·d_c, with d_c the step of z_c less that of z_y
-  /// and S the sum of the targets; for large steps the logarithm of a sum of positive terms.
+  /// and S the sum of the targets; where that cancels or overflows, the logarithm of a sum of
+  /// positive terms relative to the largest.
   package static func lanes<T: LaneReal>(_ call: LaneCall<T>) {
     guard let input = call.inputs[0] else { return }
     let classes = call.step.inputShapes[0][1]
@@ -79,7 +80,7 @@ package struct SoftmaxCrossEntropy: Primitive {
             top = T.maximum(top, d)
           }
           var change = T.log(onePlus: T.maximum(total, -0.5))
-          if total < -0.5 || top > 30 {
+          if total < -0.5 || !total.isFinite {
             var sum = p[y] * T.exp(-top)
             for c in 0..<classes where c != y { sum += p[c] * T.exp(z(c) - shift - top) }
             change = top + T.log(sum)

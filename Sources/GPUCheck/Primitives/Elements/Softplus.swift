@@ -13,7 +13,7 @@ package enum SoftplusRule: ElementRule {
   /// softplus(x + d) − softplus(x) from s = σ(x) and t = σ(−x).
   @inline(__always)
   package static func step<T: LaneReal>(_ d: T, _ s: T, _ t: T) -> T {
-    if d > 30 { return d + T.log(s + t * T.exp(-d)) }
+    if d > 80 { return d + T.log(s + t * T.exp(-d)) }
     let u = s * T.expMinusOne(d)
     return u > -0.5 ? T.log(onePlus: u) : T.log(t + s * T.exp(d))
   }

@@ -1,0 +1,48 @@
+import GPUCheck
+import Kernels
+import Testing
+
+/// At large steps an exact difference is the textbook's J(θ + step) − J(θ), and a linearisation is not:
+/// whole networks, all of their tensors.
+@Suite("Large steps through whole networks")
+struct LargeStepTests {
+  private static let steps = [1.0, -1.0, 0.5, -0.5, 0.1, -0.1, 1e-3]
+
+  @Test(arguments: NetworkFixture.all, [TestCheckers.Name.cpu, .pocl])
+  func networks(fixture: NetworkFixture, backend: TestCheckers.Name) throws {
+    let problem = try fixture.problem()
+    let baseline = Baseline(graph: problem.graph, parameters: problem.parameters)
+    let evaluator = try backend.backend().prepare(
+      baseline, mode: .difference, precision: .f64, tieRoundoff: 0)
+    let theta = problem.parameters.values
+    let cost = Textbook.cost(problem.graph, theta)
+    for (segment, part) in problem.graph.layout.segments.enumerated() {
+      // Every third component of every tensor, and its last.
+      let components = Set(stride(from: 0, to: part.count, by: 3)).union([part.count - 1]).sorted()
+      var lanes = LaneBatch(segment: segment)
+      for component in components {
+        for step in Self.steps {
+          lanes.components.append(Int32(component))
+          lanes.moves.append(step)
+        }
+      }
+      let results = try evaluator.evaluate(lanes)
+      for lane in 0..<lanes.count {
+        let component = part.offset + Int(lanes.components[lane])
+        let moved = Textbook.cost(
+          problem.graph, theta, component: component,
+          movedTo: theta[component] + lanes.moves[lane])
+        let expected = moved - cost
+        let found = results.values[lane]
+        let bar = 1e-12 * max(cost.magnitude, expected.magnitude)
+        let index = unravel(component - part.offset, shape: part.shape)
+        #expect(
+          (found - expected).magnitude <= bar,
+          """
+          \(fixture.name), \(backend), \(part.name)\(index), step \(lanes.moves[lane]): \
+          \(found), textbook \(expected), bar \(bar)
+          """)
+      }
+    }
+  }
+}
