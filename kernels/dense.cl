@@ -4,13 +4,20 @@
 // x [samples, in] and b [out] are baseline tables; W, too. Lane arrays are [elements, lanes].
 // CPU twin: Primitives/Dense.swift.
 
-// --- One component of W or b moves: only unit o of the lane does. out [samples, lanes].
+// Each kernel has one signature in both modes, difference and value; a difference ignores what it does
+// not need (the bias vanishes in it). b may be a null buffer where has_bias is 0.
+
+// --- One component of W moves: only unit o of the lane does. move [lanes], out [samples, lanes].
+// (in|out)_divisor and _modulus give the input and the unit that a component belongs to.
 // Launch: [lane vectors, workers over the samples].
 
-kernel void dense_weight_difference(int lane_vectors, int samples, int in_features,
-                                    int in_divisor, int in_modulus, global const int *component,
-                                    global const real *move, global const real *x,
-                                    global real *out) {
+#define DENSE_WEIGHT_ARGUMENTS                                                                   \
+  int lane_vectors, int samples, int in_features, int out_stride, int in_stride,                 \
+      int in_divisor, int in_modulus, int out_divisor, int out_modulus, int has_bias,            \
+      global const int *component, global const real *move, global const real *x,                \
+      global const real *w, global const real *b, global real *out
+
+kernel void dense_weight_difference(DENSE_WEIGHT_ARGUMENTS) {
   const int g = get_global_id(0);
   const intv k = lane_index(g, component, in_divisor, in_modulus);
   const realv d = LOAD(g, move);
@@ -18,20 +25,8 @@ kernel void dense_weight_difference(int lane_vectors, int samples, int in_featur
     STORE(d * gather(x, s * in_features, 1, k), s * lane_vectors + g, out);
 }
 
-kernel void dense_bias_difference(int lane_vectors, int samples, global const real *move,
-                                  global real *out) {
-  const int g = get_global_id(0);
-  const realv d = LOAD(g, move);
-  for (int s = get_global_id(1); s < samples; s += get_global_size(1))
-    STORE(d, s * lane_vectors + g, out);
-}
-
-// The moved weight or bias stands in `move`; the unit's whole sum is formed again.
-kernel void dense_weight_value(int lane_vectors, int samples, int in_features, int out_stride,
-                               int in_stride, int in_divisor, int in_modulus, int out_divisor,
-                               int out_modulus, int has_bias, global const int *component,
-                               global const real *move, global const real *x,
-                               global const real *w, global const real *b, global real *out) {
+// The moved weight stands in `move`; the unit's whole sum is formed again.
+kernel void dense_weight_value(DENSE_WEIGHT_ARGUMENTS) {
   const int g = get_global_id(0);
   const intv moved = lane_index(g, component, in_divisor, in_modulus);
   const intv unit = lane_index(g, component, out_divisor, out_modulus);
@@ -48,9 +43,21 @@ kernel void dense_weight_value(int lane_vectors, int samples, int in_features, i
   }
 }
 
-kernel void dense_bias_value(int lane_vectors, int samples, int in_features, int out_stride,
-                             int in_stride, global const int *component, global const real *move,
-                             global const real *x, global const real *w, global real *out) {
+// --- One component of b moves. As above; components are units.
+
+#define DENSE_BIAS_ARGUMENTS                                                                     \
+  int lane_vectors, int samples, int in_features, int out_stride, int in_stride,                 \
+      global const int *component, global const real *move, global const real *x,                \
+      global const real *w, global real *out
+
+kernel void dense_bias_difference(DENSE_BIAS_ARGUMENTS) {
+  const int g = get_global_id(0);
+  const realv d = LOAD(g, move);
+  for (int s = get_global_id(1); s < samples; s += get_global_size(1))
+    STORE(d, s * lane_vectors + g, out);
+}
+
+kernel void dense_bias_value(DENSE_BIAS_ARGUMENTS) {
   const int g = get_global_id(0);
   const intv unit = lane_index(g, component, 1, INT_MAX);
   const realv value = LOAD(g, move);
@@ -63,12 +70,16 @@ kernel void dense_bias_value(int lane_vectors, int samples, int in_features, int
 }
 
 // --- One input unit of the layer moves: in [samples, lanes], out [samples * outs, lanes].
+// divisor and modulus give the unit that a lane's component moves.
 // Launch: [lane vectors, workers over the outputs].
 
-kernel void dense_slice_difference(int lane_vectors, int samples, int outs, int out_stride,
-                                   int in_stride, int divisor, int modulus,
-                                   global const int *component, global const real *in,
-                                   global const real *w, global real *out) {
+#define DENSE_SLICE_ARGUMENTS                                                                    \
+  int lane_vectors, int samples, int in_features, int outs, int out_stride, int in_stride,       \
+      int divisor, int modulus, int has_bias, global const int *component,                       \
+      global const real *in, global const real *x, global const real *w, global const real *b,   \
+      global real *out
+
+kernel void dense_slice_difference(DENSE_SLICE_ARGUMENTS) {
   const int g = get_global_id(0);
   const intv unit = lane_index(g, component, divisor, modulus);
   for (int o = get_global_id(1); o < outs; o += get_global_size(1)) {
@@ -78,24 +89,20 @@ kernel void dense_slice_difference(int lane_vectors, int samples, int outs, int 
   }
 }
 
-kernel void dense_slice_value(int lane_vectors, int samples, int in_features, int outs,
-                              int out_stride, int in_stride, int divisor, int modulus,
-                              int has_bias, global const int *component, global const real *in,
-                              global const real *x, global const real *w, global const real *b,
-                              global real *out) {
+kernel void dense_slice_value(DENSE_SLICE_ARGUMENTS) {
   const int g = get_global_id(0);
   const intv unit = lane_index(g, component, divisor, modulus);
-  for (int e = get_global_id(1); e < samples * outs; e += get_global_size(1)) {
-    const int s = e / outs;
-    const int o = e % outs;
-    const realv moved = LOAD(s * lane_vectors + g, in);
-    realv sum = (realv)(0);
-    for (int k = 0; k < in_features; k++) {
-      const realv here = (realv)(x[s * in_features + k]);
-      sum += w[o * out_stride + k * in_stride] *
-             (INT_TO_MASK(unit == (intv)(k)) ? moved : here);
+  for (int o = get_global_id(1); o < outs; o += get_global_size(1)) {
+    for (int s = 0; s < samples; s++) {
+      const realv moved = LOAD(s * lane_vectors + g, in);
+      realv sum = (realv)(0);
+      for (int k = 0; k < in_features; k++) {
+        const realv here = (realv)(x[s * in_features + k]);
+        sum += w[o * out_stride + k * in_stride] *
+               (INT_TO_MASK(unit == (intv)(k)) ? moved : here);
+      }
+      STORE(has_bias ? sum + b[o] : sum, (s * outs + o) * lane_vectors + g, out);
     }
-    STORE(has_bias ? sum + b[o] : sum, e * lane_vectors + g, out);
   }
 }
 

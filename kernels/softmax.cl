@@ -1,5 +1,6 @@
 // Softmax over the last axis, softmax cross-entropy and the multi-class hinge: one row of classes
 // a sample, all moving. in [rows * classes, lanes].
+// Each kernel has one signature in both modes, difference and value.
 // Launch: [lane vectors, workers over the rows]. CPU twins: Primitives/Softmax.swift,
 // SoftmaxCrossEntropy.swift, MulticlassHinge.swift.
 
@@ -34,8 +35,8 @@ static inline realv row_maximum(int lane_vectors, int row, int classes, int g, g
   return most;
 }
 
-kernel void softmax_value(int lane_vectors, int rows, int classes, global const real *in,
-                          global real *out) {
+kernel void softmax_value(int lane_vectors, int rows, int classes, global const real *p,
+                          global const real *top, global const real *in, global real *out) {
   const int g = get_global_id(0);
   for (int r = get_global_id(1); r < rows; r += get_global_size(1)) {
     const int row = r * classes;
@@ -89,9 +90,10 @@ kernel void cross_entropy_difference(int lane_vectors, int rows, int classes,
   }
 }
 
-kernel void cross_entropy_value(int lane_vectors, int rows, int classes, global const real *q,
-                                global const real *label, global const real *mass,
-                                global const real *in, global real *out) {
+kernel void cross_entropy_value(int lane_vectors, int rows, int classes, global const real *p,
+                                global const real *q, global const real *label,
+                                global const real *mass, global const real *in,
+                                global real *out) {
   const int g = get_global_id(0);
   for (int r = get_global_id(1); r < rows; r += get_global_size(1)) {
     const int row = r * classes;
@@ -121,9 +123,10 @@ kernel void cross_entropy_value(int lane_vectors, int rows, int classes, global 
 // m [rows, classes]: the margins z_c - z_y + margin at theta, with their tie tolerances; needs
 // piecewise.cl. out [rows, lanes].
 kernel void multiclass_hinge_difference(int lane_vectors, int rows, int classes, int tie_policy,
-                                        global const real *m, global const real *tolerance,
-                                        global const real *label, global const real *in,
-                                        global real *out, volatile global uint *flags) {
+                                        real margin, global const real *m,
+                                        global const real *tolerance, global const real *label,
+                                        global const real *in, global real *out,
+                                        volatile global uint *flags) {
   const int g = get_global_id(0);
   const real a[3] = {0, 1, 0};
   intv kinks = (intv)(0);

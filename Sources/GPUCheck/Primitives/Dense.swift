@@ -30,7 +30,7 @@ package struct Dense: Primitive {
   }
 
   /// Extents, and W's strides along out and in.
-  private struct Size {
+  struct Size {
     var samples: Int
     var ins: Int
     var outs: Int
@@ -41,7 +41,7 @@ package struct Dense: Primitive {
     var `in`: LaneIndex
   }
 
-  private func size(_ shapes: [[Int]]) -> Size {
+  func size(_ shapes: [[Int]]) -> Size {
     let (rows, columns) = (shapes[1][0], shapes[1][1])
     let byRow = LaneIndex(divisor: columns, modulus: rows)
     let byColumn = LaneIndex(divisor: 1, modulus: columns)
@@ -207,53 +207,28 @@ package struct Dense: Primitive {
 
   package func launch(_ call: KernelCall) -> Launch {
     let size = size(call.step.inputShapes)
-    let value = call.mode == .value
-    let arguments: DenseArguments
-    let global: [Int]
-    let weights = [KernelArgument.int(size.outStride), .int(size.inStride)]
     let hasBias = call.coefficients.count > 2
     if call.inputs[1] != nil {
-      global = call.global(over: size.samples)
-      arguments = DenseArguments(
-        kernel: "dense_weight_\(call.mode.rawValue)",
-        arguments: [.int(call.laneVectors), .int(size.samples), .int(size.ins)]
-          + (value ? weights : []) + index(size.in)
-          + (value ? index(size.out) + [.int(hasBias ? 1 : 0)] : [])
-          + [.buffer(call.components), call.input(1), call.coefficient(0)]
-          + (value ? [call.coefficient(1), call.coefficient(2)] : []) + [.buffer(call.output)])
-    } else if call.inputs.count > 2, call.inputs[2] != nil {
-      global = call.global(over: size.samples)
-      arguments = DenseArguments(
-        kernel: "dense_bias_\(call.mode.rawValue)",
-        arguments: [.int(call.laneVectors), .int(size.samples)]
-          + (value ? [.int(size.ins)] + weights + [.buffer(call.components)] : [])
-          + [call.input(2)] + (value ? [call.coefficient(0), call.coefficient(1)] : [])
-          + [.buffer(call.output)])
-    } else if case .slice(let slice) = call.step.inputs[0]?.layout {
-      global = call.global(over: value ? size.samples * size.outs : size.outs)
-      arguments = DenseArguments(
-        kernel: "dense_slice_\(call.mode.rawValue)",
-        arguments: [.int(call.laneVectors), .int(size.samples)]
-          + (value ? [.int(size.ins)] : []) + [.int(size.outs)] + weights + index(slice.index)
-          + (value ? [.int(hasBias ? 1 : 0)] : []) + [.buffer(call.components), call.input(0)]
-          + (value ? [call.coefficient(0)] : []) + [call.coefficient(1)]
-          + (value ? [call.coefficient(2)] : []) + [.buffer(call.output)])
-    } else {
-      let rows = 8  // DENSE_ROWS of dense.cl
-      global = [call.laneVectors / 2, (size.outs + rows - 1) / rows, size.samples]
-      arguments = DenseArguments(
-        kernel: "dense_full",
-        arguments: [.int(call.laneVectors), .int(size.ins), .int(size.outs)] + weights
-          + [
-            .int(value && hasBias ? 1 : 0), call.input(0), call.coefficient(1),
-            call.coefficient(2), .buffer(call.output),
-          ])
+      return Launch(
+        arguments: DenseWeightArguments(call: call, size: size, hasBias: hasBias),
+        global: call.global(over: size.samples))
     }
-    return Launch(arguments: arguments, global: global)
-  }
-
-  private func index(_ index: LaneIndex) -> [KernelArgument] {
-    [.int(index.divisor), .int(index.modulus)]
+    if call.inputs.count > 2, call.inputs[2] != nil {
+      return Launch(
+        arguments: DenseBiasArguments(call: call, size: size),
+        global: call.global(over: size.samples))
+    }
+    if case .slice(let slice) = call.step.inputs[0]?.layout {
+      return Launch(
+        arguments: DenseSliceArguments(
+          call: call, size: size, index: slice.index, hasBias: hasBias),
+        global: call.global(over: size.outs))
+    }
+    let blocks = (size.outs + DenseFullArguments.rows - 1) / DenseFullArguments.rows
+    return Launch(
+      arguments: DenseFullArguments(
+        call: call, size: size, hasBias: hasBias && call.mode == .value),
+      global: [call.laneVectors / 2, blocks, size.samples])
   }
 
   // MARK: Rounding errors
@@ -348,10 +323,4 @@ package struct Dense: Primitive {
     }
     return adjoint
   }
-}
-
-/// The arguments of a kernel of dense.cl, in its order.
-private struct DenseArguments: KernelArguments {
-  var kernel: String
-  var arguments: [KernelArgument]
 }

@@ -79,15 +79,8 @@ package struct MulticlassHinge: Primitive {
   package func launch(_ call: KernelCall) -> Launch {
     let shape = call.step.inputShapes[0]
     return Launch(
-      arguments: RowArguments(
-        kernel: "multiclass_hinge_\(call.mode.rawValue)",
-        arguments: [
-          .int(call.laneVectors), .int(shape[0]), .int(shape[1]),
-          .int(Int(call.tiePolicy.rawValue)),
-        ] + (call.mode == .value ? [.real(margin)] : [])
-          + (0..<3).map { call.coefficient($0) } + [
-            call.input(0), .buffer(call.output), .buffer(call.flags),
-          ]),
+      arguments: MulticlassHingeArguments(
+        call: call, rows: shape[0], classes: shape[1], margin: margin),
       global: call.global(over: shape[0]))
   }
 

@@ -71,11 +71,7 @@ package struct Softmax: Primitive {
     let classes = call.step.outputShape.last ?? 1
     let rows = call.step.outputElements / classes
     return Launch(
-      arguments: RowArguments(
-        kernel: "softmax_\(call.mode.rawValue)",
-        arguments: [.int(call.laneVectors), .int(rows), .int(classes)]
-          + (call.mode == .difference ? [call.coefficient(0), call.coefficient(1)] : [])
-          + [call.input(0), .buffer(call.output)]),
+      arguments: SoftmaxArguments(call: call, rows: rows, classes: classes),
       global: call.global(over: rows))
   }
 
@@ -127,9 +123,6 @@ package struct Softmax: Primitive {
   }
 }
 
-/// The parts of kernels/ that all operators over rows of classes share.
-let softmaxUnits = [KernelUnit(file: "piecewise.cl"), KernelUnit(file: "softmax.cl")]
-
 /// The position of the largest value, counted from the slice's start.
 func largest(_ row: ArraySlice<Double>) -> Int {
   var best = row.startIndex
@@ -155,10 +148,4 @@ func probabilityVariance(
     let inherited = rest * rest * variance + shared - p * p * variance
     return p * p * (inherited + sum.variance + unitVariance * (1 + (z - top) * (z - top)))
   }
-}
-
-/// The arguments of a kernel of softmax.cl, in its order.
-struct RowArguments: KernelArguments {
-  var kernel: String
-  var arguments: [KernelArgument]
 }

@@ -110,15 +110,8 @@ package struct SoftmaxCrossEntropy: Primitive {
 
   package func launch(_ call: KernelCall) -> Launch {
     let shape = call.step.inputShapes[0]
-    let tables =
-      call.mode == .difference
-      ? (0..<4).map { call.coefficient($0) } : (1..<4).map { call.coefficient($0) }
     return Launch(
-      arguments: RowArguments(
-        kernel: "cross_entropy_\(call.mode.rawValue)",
-        arguments: [.int(call.laneVectors), .int(shape[0]), .int(shape[1])] + tables + [
-          call.input(0), .buffer(call.output),
-        ]),
+      arguments: CrossEntropyArguments(call: call, rows: shape[0], classes: shape[1]),
       global: call.global(over: shape[0]))
   }
 
