@@ -7,6 +7,13 @@
 #define GELU_TWO_K ((real)1.5957691216057307117597842397375)
 #define GELU_SQRT_HALF ((real)0.70710678118654752440084436210485)
 
+// The least normal number: below it a gate has lost its digits.
+#ifdef REAL_IS_DOUBLE
+#define GELU_LEAST DBL_MIN
+#else
+#define GELU_LEAST FLT_MIN
+#endif
+
 // One node of the Gauss-Legendre rule on [0, d] for the density relative to its value at x.
 static inline realv normal_node(realv d, realv x, real at, real weight) {
   const realv h = (realv)(at) * d;
@@ -63,14 +70,26 @@ static inline realv gelu_value(realv x, const realv *c, const real *a) {
   return x * (realv)(0.5f) * erfc(-x * GELU_SQRT_HALF);
 }
 
+static inline realv gelu_tanh_argument(realv x) {
+  return (realv)(GELU_TWO_K) * x * ((realv)(1) + (realv)(GELU_CUBIC) * x * x);
+}
+
 // 2u(x + d) - 2u(x) = 2k d (1 + 0.044715 (3 x (x + d) + d^2)).
 static inline realv gelu_tanh_difference(realv d, const realv *c, const real *a) {
   const realv x = c[0];
   const realv inner = (realv)(GELU_TWO_K) * d *
                       ((realv)(1) + (realv)(GELU_CUBIC) * ((realv)(3) * x * (x + d) + d * d));
-  return d * c[1] + (x + d) * sigmoid_step(inner, c[1], c[2]);
+  realv step = sigmoid_step(inner, c[1], c[2]);
+  const maskv lost = fmin(c[1], c[2]) < (realv)(GELU_LEAST);
+  if (ANY(lost)) {
+    // One gate has underflowed, so that the other's step is all that it comes to.
+    const realv moved = gelu_tanh_argument(x + d);
+    const realv all = c[1] > c[2] ? c[2] - sigmoid_of(-moved) : sigmoid_of(moved) - c[1];
+    step = lost ? all : step;
+  }
+  return d * c[1] + (x + d) * step;
 }
 
 static inline realv gelu_tanh_value(realv x, const realv *c, const real *a) {
-  return x * sigmoid_of((realv)(GELU_TWO_K) * x * ((realv)(1) + (realv)(GELU_CUBIC) * x * x));
+  return x * sigmoid_of(gelu_tanh_argument(x));
 }

@@ -8,6 +8,9 @@ public enum Evaluator: String, Sendable, CaseIterable {
   case direct
   /// Plain loops in double on the CPU: the judge of the other two.
   case textbook
+
+  /// What its lanes carry.
+  package var mode: LaneMode { self == .difference ? .difference : .value }
 }
 
 /// The precision lanes are computed in.

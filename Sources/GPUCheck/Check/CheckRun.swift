@@ -32,8 +32,24 @@ struct CheckRun {
 
   private var scheme: Scheme { options.scheme }
 
+  /// The whole check, and its report; device and set-up are left to the caller. Where the user's cost
+  /// is another one nothing is evaluated: the gradients cannot agree.
+  mutating func complete() throws -> CheckReport {
+    if let expected = options.expectedCost, !expected.agrees(with: cost) {
+      estimates = Estimates([], scheme: scheme)
+    } else {
+      try evaluate()
+      try lookAgain()
+    }
+    let evaluation = progress.seconds
+    var report = report(try askTextbook(evaluationSeconds: evaluation))
+    report.seconds.evaluation = evaluation
+    report.seconds.total = progress.seconds
+    return report
+  }
+
   /// Evaluates all components, and settles kinks and truncation.
-  mutating func evaluate() throws {
+  private mutating func evaluate() throws {
     try firstDifferences()
     try settleKinks(estimates.flags.indices.filter { !estimates.flags[$0].isEmpty })
     try measureTruncation()
@@ -204,7 +220,7 @@ struct CheckRun {
   /// Evaluates what seems wrong again, by exact differences in f64 at two steps, worst last: a
   /// component is called wrong only with the sharpest bar there is. Where a whole batch of them
   /// stays wrong the rest is taken at its word.
-  mutating func lookAgain() throws {
+  private mutating func lookAgain() throws {
     let suspects = estimates.components.indices
       .filter { !isWithinBar($0) && gradient.values[estimates.components[$0]].isFinite }
       .sorted { deviation($0).magnitude / bar($0) < deviation($1).magnitude / bar($1) }

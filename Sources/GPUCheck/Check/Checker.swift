@@ -85,67 +85,61 @@ public final class Checker: Sendable {
     _ problem: Problem, _ options: CheckOptions, _ progress: (@Sendable (CheckProgress) -> Void)?
   ) throws -> CheckReport {
     let precision = try precision(options)
-    let mode: LaneMode = options.evaluator == .direct ? .value : .difference
     let opening = ContinuousClock.now
     if options.evaluator != .textbook {
-      try backend.build(problem.graph, mode: mode, precision: precision)
+      try backend.build(problem.graph, mode: options.evaluator.mode, precision: precision)
     }
     let start = ContinuousClock.now
     let baseline = Baseline(graph: problem.graph, parameters: problem.parameters)
-    let cost = baseline.cost
-    guard cost.isFinite else {
+    guard baseline.cost.isFinite else {
       throw InputError(
-        "the cost at θ is \(cost), expected a finite number",
+        "the cost at θ is \(baseline.cost), expected a finite number",
         remedy: "look for log(0), overflow or extreme values in the batch and the parameters")
     }
-    let tieRoundoff = max(
-      problem.gradient.elementType.unitRoundoff, problem.parameters.elementType.unitRoundoff,
-      Precision.f64.unitRoundoff)
-    let evaluator: any LaneEvaluator =
-      switch options.evaluator {
-      case .textbook: TextbookEvaluator(baseline)
-      case .direct, .difference:
-        try backend.prepare(
-          baseline, mode: mode, precision: precision, tieRoundoff: tieRoundoff)
-      }
-    let isCloseEnough = options.evaluator == .difference && precision == .f64
-    let close =
-      isCloseEnough
-      ? evaluator
-      : try CPUBackend().prepare(
-        baseline, mode: .difference, precision: .f64, tieRoundoff: tieRoundoff)
-    let source = { (evaluator: any LaneEvaluator) in
-      Perturbation(
-        evaluator: evaluator, layout: problem.graph.layout,
-        theta: problem.parameters.values, cost: cost, oneSided: options.scheme != .central)
-    }
-    var run = CheckRun(
-      layout: problem.graph.layout, cost: cost,
-      costDeviation: Precision.f64.unitRoundoff * baseline.costVariance.squareRoot(),
-      options: options,
-      epsilon: options.epsilon
-        ?? StepSize.automatic(options.evaluator, options.scheme, evaluator.precision),
-      gradient: problem.gradient, perturbation: source(evaluator), close: source(close),
-      textbook: source(TextbookEvaluator(baseline)), scales: ErrorScales(baseline),
-      estimates: Estimates(
-        problem.graph.layout.sample(options.sample, seed: options.seed), scheme: options.scheme),
-      progress: StageProgress(start: start, report: progress))
-    if let expected = options.expectedCost, !expected.agrees(with: cost) {
-      run.estimates = Estimates([], scheme: options.scheme)
-    } else {
-      try run.evaluate()
-      try run.lookAgain()
-    }
-    let evaluation = (ContinuousClock.now - start).seconds
-    let agreement = try run.askTextbook(evaluationSeconds: evaluation)
-    var report = run.report(agreement)
+    var run = try run(
+      problem, options, baseline, precision, StageProgress(start: start, report: progress))
+    var report = try run.complete()
     report.device =
       options.evaluator == .textbook ? "textbook, " + CPUBackend().name : deviceName
     report.warnings = problem.warnings + report.warnings
     report.seconds.setup = setupSeconds + (start - opening).seconds
-    report.seconds.evaluation = evaluation
-    report.seconds.total = setupSeconds + (ContinuousClock.now - opening).seconds
+    report.seconds.total += report.seconds.setup
     return report
+  }
+
+  /// A check of a graph, ready to go.
+  private func run(
+    _ problem: Problem, _ options: CheckOptions, _ baseline: Baseline, _ precision: Precision,
+    _ progress: StageProgress
+  ) throws -> CheckRun {
+    let tieRoundoff = max(
+      problem.gradient.elementType.unitRoundoff, Precision.f64.unitRoundoff)
+    let prepare = { (backend: any Backend, mode: LaneMode, precision: Precision) in
+      try backend.prepare(baseline, mode: mode, precision: precision, tieRoundoff: tieRoundoff)
+    }
+    let textbook = TextbookEvaluator(baseline)
+    let evaluator: any LaneEvaluator =
+      options.evaluator == .textbook
+      ? textbook : try prepare(backend, options.evaluator.mode, precision)
+    let isExact = options.evaluator == .difference && precision == .f64
+    let close = isExact ? evaluator : try prepare(CPUBackend(), .difference, .f64)
+    let perturbation = { (evaluator: any LaneEvaluator) in
+      Perturbation(
+        evaluator: evaluator, layout: problem.graph.layout, theta: problem.parameters.values,
+        cost: baseline.cost, oneSided: options.scheme != .central)
+    }
+    return CheckRun(
+      layout: problem.graph.layout, cost: baseline.cost,
+      costDeviation: Precision.f64.unitRoundoff * baseline.costVariance.squareRoot(),
+      options: options,
+      epsilon: options.epsilon
+        ?? StepSize.automatic(options.evaluator, options.scheme, precision),
+      gradient: problem.gradient, perturbation: perturbation(evaluator),
+      close: perturbation(close), textbook: perturbation(textbook),
+      scales: ErrorScales(baseline),
+      estimates: Estimates(
+        problem.graph.layout.sample(options.sample, seed: options.seed), scheme: options.scheme),
+      progress: progress)
   }
 
   /// The precision of the lanes. Throws where the device has not what is asked for.

@@ -47,17 +47,8 @@ extension Checker {
       estimates: Estimates(
         parameters.layout.sample(options.sample, seed: options.seed), scheme: options.scheme),
       progress: StageProgress(start: start, report: progress))
-    if let expected = options.expectedCost, !expected.agrees(with: now) {
-      run.estimates = Estimates([], scheme: options.scheme)
-    } else {
-      try run.evaluate()
-      try run.lookAgain()
-    }
-    let evaluation = (ContinuousClock.now - start).seconds
-    var report = run.report(try run.askTextbook(evaluationSeconds: evaluation))
+    var report = try run.complete()
     report.device = "closure, " + CPUBackend().name
-    report.seconds.evaluation = evaluation
-    report.seconds.total = evaluation
     return report
   }
 

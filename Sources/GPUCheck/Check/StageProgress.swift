@@ -3,6 +3,9 @@ struct StageProgress: Sendable {
   let start: ContinuousClock.Instant
   let report: (@Sendable (CheckProgress) -> Void)?
 
+  /// Since the check began.
+  var seconds: Double { (ContinuousClock.now - start).seconds }
+
   /// A stage of so many components.
   func stage(_ name: String, total: Int) -> Stage { Stage(owner: self, name: name, total: total) }
 
@@ -25,7 +28,7 @@ struct StageProgress: Sendable {
       owner.report?(
         CheckProgress(
           stage: name, done: done, total: total,
-          seconds: (ContinuousClock.now - owner.start).seconds))
+          seconds: owner.seconds))
     }
   }
 }

@@ -28,8 +28,10 @@ package struct Element: Primitive {
   }
 
   package func outputLayout(_ inputs: [LaneLayout?], shapes: [[Int]]) throws -> LaneLayout? {
-    // A second operand is constant, so only the first input moves.
-    inputs[0]
+    guard inputs.dropFirst().allSatisfy({ $0 == nil }) else {
+      throw InputError("\(name): its second operand depends on θ, which has no rule")
+    }
+    return inputs[0]
   }
 
   package func kernelUnits(_ mode: LaneMode) -> [KernelUnit] {

@@ -44,7 +44,10 @@ package struct MulticlassHinge: Primitive {
   }
 
   package func outputLayout(_ inputs: [LaneLayout?], shapes: [[Int]]) throws -> LaneLayout? {
-    inputs[0] == .full ? .full : nil
+    guard inputs[1] == nil else {
+      throw InputError("multiclass hinge: the labels depend on θ, which has no rule")
+    }
+    return inputs[0] == .full ? .full : nil
   }
 
   package func lanes<T: LaneReal>(_ call: LaneCall<T>) {

@@ -92,7 +92,10 @@ package enum GELUTanhRule: ElementRule {
   private static let cubic = 0.044715
   private static let twoK = 2 * (2 / Double.pi).squareRoot()
 
-  private static func argument(_ x: Double) -> Double { twoK * x * (1 + cubic * x * x) }
+  @inline(__always)
+  private static func argument<T: LaneReal>(_ x: T) -> T {
+    T(twoK) * x * (1 + T(cubic) * x * x)
+  }
 
   package static func coefficients(
     _ x: Double, _ y: Double, _ a: SIMD4<Double>, _ tolerance: Double
@@ -106,6 +109,12 @@ package enum GELUTanhRule: ElementRule {
   ) -> T {
     let x = c[0]
     let inner = T(twoK) * d * (1 + T(cubic) * (3 * x * (x + d) + d * d))
+    if T.minimum(c[1], c[2]) < T.leastNormalMagnitude {
+      // One gate has underflowed, so that the other's step is all that it comes to.
+      let moved = argument(x + d)
+      let step = c[1] > c[2] ? c[2] - SigmoidRule.of(-moved) : SigmoidRule.of(moved) - c[1]
+      return d * c[1] + (x + d) * step
+    }
     return d * c[1] + (x + d) * SigmoidRule.step(inner, c[1], c[2])
   }
 
@@ -113,7 +122,7 @@ package enum GELUTanhRule: ElementRule {
   package static func value<T: LaneReal>(
     _ x: T, _ c: SIMD4<T>, _ a: SIMD4<T>, _ kinks: inout KinkMeter
   ) -> T {
-    x * SigmoidRule.of(T(twoK) * x * (1 + T(cubic) * x * x))
+    x * SigmoidRule.of(argument(x))
   }
 
   package static func slope(_ x: Double, _ y: Double, _ a: SIMD4<Double>) -> Slope {

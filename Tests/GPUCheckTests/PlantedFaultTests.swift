@@ -1,0 +1,105 @@
+import GPUCheck
+import Kernels
+import Testing
+
+/// The comparison that the tables make reports faults that are planted on purpose.
+@Suite(.serialized) struct PlantedFaultTests {
+  /// One line of a kernel file, made wrong.
+  struct Fault: Sendable, CustomTestStringConvertible {
+    var what: String
+    var file: String
+    var right: String
+    var wrong: String
+    var operation: Operator
+
+    var testDescription: String { what }
+  }
+
+  /// Rules that are the derivative times the step, and indices that miss a term.
+  static let faults = [
+    Fault(
+      what: "tanh, linearised", file: "tanh.cl",
+      right: "return (realv)(2) * sigmoid_step((realv)(2) * d, c[0], c[1]);",
+      wrong: "return (realv)(4) * c[0] * c[1] * d;", operation: .element(.tanh)),
+    Fault(
+      what: "square, linearised", file: "cost.cl",
+      right: "return d * ((realv)(2) * c[0] + d);", wrong: "return d * (realv)(2) * c[0];",
+      operation: .element(.square)),
+    Fault(
+      what: "cross-entropy, linearised", file: "softmax.cl",
+      right: "total += p[row + c] * expm1(d);", wrong: "total += p[row + c] * d;",
+      operation: .softmaxCrossEntropy),
+    Fault(
+      what: "a weight's input from the first sample", file: "dense.cl",
+      right: "STORE(d * gather(x, s * in_features, 1, k)", wrong: "STORE(d * gather(x, 0, 1, k)",
+      operation: .dense(.inOut)),
+    Fault(
+      what: "a column of the weights from the unit after", file: "dense.cl",
+      right: "gather(w, o * out_stride, in_stride, unit)",
+      wrong: "gather(w, o * out_stride, in_stride, (unit + 1) % (outs < 4 ? outs : 4))",
+      operation: .dense(.outIn)),
+    Fault(
+      what: "an element's coefficient from the first sample", file: "element.cl",
+      right: "gather(table[k], e / inner * axis_length * inner + e % inner, inner, index)",
+      wrong: "gather(table[k], e % inner, inner, index)", operation: .element(.sigmoid)),
+  ]
+
+  @Test("A kernel with a planted fault fails the tables at large steps", arguments: faults)
+  func kernelFault(fault: Fault) throws {
+    let text = try kernels(fault.file, replacing: fault.right, by: fault.wrong)
+    let network = try TableNetwork([fault.operation], TableShape.all[1])
+    let seen = try network.compare(
+      TestBackend.open(text), .f64, .difference, steps: tableSteps.filter { $0.magnitude >= 0.09 })
+    #expect(seen[0].discrepancies.count > seen[0].lanes / 20)
+  }
+
+  @Test("A backend that scales derivatives fails on everything that is not linear")
+  func linearisedBackend() throws {
+    let network = try TableNetwork(everyOperator, TableShape.all[1])
+    let large = tableSteps.filter { $0.magnitude >= 0.09 }
+    let honest = try network.compare(CPUBackend(), .f64, .difference, steps: large)
+    let linear = try network.compare(Linearised(), .f64, .difference, steps: large)
+    for (row, (honest, linear)) in zip(network.rows, zip(honest, linear)) {
+      #expect(honest.discrepancies.isEmpty)
+      let shows = !linear.discrepancies.isEmpty
+      switch row.operation {
+      // Exactly linear, so that a tiny step tells all there is to know.
+      case .dense, .element(.multiply): #expect(!shows, "\(linear.discrepancies)")
+      default: #expect(shows, "\(row.operation)")
+      }
+    }
+  }
+}
+
+/// A backend whose lanes all take a tiny step, and whose differences are scaled to the step that
+/// was wanted.
+private struct Linearised: Backend {
+  let name = "linearised"
+  let supportsDouble = true
+
+  func build(_ graph: Graph, mode: LaneMode, precision: Precision) {}
+
+  func prepare(
+    _ baseline: Baseline, mode: LaneMode, precision: Precision, tieRoundoff: Double
+  ) throws -> any LaneEvaluator {
+    Evaluator(
+      exact: try CPUBackend().prepare(
+        baseline, mode: mode, precision: precision, tieRoundoff: tieRoundoff))
+  }
+
+  struct Evaluator: LaneEvaluator {
+    var exact: any LaneEvaluator
+    var mode: LaneMode { exact.mode }
+    var precision: Precision { exact.precision }
+
+    func wantedLanes(segment: Int) -> Int { exact.wantedLanes(segment: segment) }
+
+    func evaluate(_ batch: LaneBatch) throws -> LaneResults {
+      var small = batch
+      small.moves = batch.moves.map { $0 * 0x1p-30 }
+      var results = try exact.evaluate(small)
+      results.values = results.values.map { $0 * 0x1p30 }
+      return results
+    }
+  }
+}
