@@ -124,29 +124,22 @@ kernel void dense_full(int lane_vectors, int in_features, int outs, int out_stri
 #pragma unroll
   for (int i = 0; i < DENSE_ROWS; i++)
     sum[i][0] = sum[i][1] = (realv)(0);
-  if (first + DENSE_ROWS <= outs) {
-    for (int k = 0; k < in_features; k++) {
-      const realv left = LOAD((s * in_features + k) * lane_vectors + g, in);
-      const realv right = LOAD((s * in_features + k) * lane_vectors + g + 1, in);
+  // Rows beyond the last repeat it, so that the block is always whole; they are not stored.
+  for (int k = 0; k < in_features; k++) {
+    const realv left = LOAD((s * in_features + k) * lane_vectors + g, in);
+    const realv right = LOAD((s * in_features + k) * lane_vectors + g + 1, in);
 #pragma unroll
-      for (int i = 0; i < DENSE_ROWS; i++) {
-        const realv weight = (realv)(w[(first + i) * out_stride + k * in_stride]);
-        sum[i][0] = fma(weight, left, sum[i][0]);
-        sum[i][1] = fma(weight, right, sum[i][1]);
-      }
-    }
-  } else {
-    for (int k = 0; k < in_features; k++) {
-      const realv left = LOAD((s * in_features + k) * lane_vectors + g, in);
-      const realv right = LOAD((s * in_features + k) * lane_vectors + g + 1, in);
-      for (int i = 0; first + i < outs; i++) {
-        const realv weight = (realv)(w[(first + i) * out_stride + k * in_stride]);
-        sum[i][0] = fma(weight, left, sum[i][0]);
-        sum[i][1] = fma(weight, right, sum[i][1]);
-      }
+    for (int i = 0; i < DENSE_ROWS; i++) {
+      const realv weight =
+          (realv)(w[min(first + i, outs - 1) * out_stride + k * in_stride]);
+      sum[i][0] = fma(weight, left, sum[i][0]);
+      sum[i][1] = fma(weight, right, sum[i][1]);
     }
   }
-  for (int i = 0; i < DENSE_ROWS && first + i < outs; i++) {
+#pragma unroll
+  for (int i = 0; i < DENSE_ROWS; i++) {
+    if (first + i >= outs)
+      break;
     const realv bias = has_bias ? (realv)(b[first + i]) : (realv)(0);
     const int at = (s * outs + first + i) * lane_vectors + g;
     STORE(sum[i][0] + bias, at, out);

@@ -20,15 +20,12 @@ struct Discrepancy: CustomStringConvertible {
 /// What a comparison saw.
 struct Comparison {
   var lanes = 0
-  /// The largest error in units of its bar.
-  var worst = 0.0
   var discrepancies: [Discrepancy] = []
 
   fileprivate mutating func note(_ lane: Discrepancy, called name: () -> String) {
     lanes += 1
     let error = (lane.found - lane.expected).magnitude
     let allowed = lane.bar + lane.textbookBar
-    if error > 0 { worst = max(worst, error / allowed) }
     // Written so that NaN is a discrepancy.
     if !(error <= allowed) {
       discrepancies.append(lane)
