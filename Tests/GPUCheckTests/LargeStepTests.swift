@@ -45,4 +45,15 @@ struct LargeStepTests {
       }
     }
   }
+
+  @Test("Logits beyond the range of the exponential keep their cost")
+  func hugeLogits() throws {
+    var graph = Graph(layout: ParameterLayout([("z", [1, 2])]))
+    let z = graph.parameter(segment: 0)
+    let q = graph.constant("q", Tensor(shape: [1, 2], values: [1, 0]))
+    graph.addToCost(try graph.apply(.softmaxCrossEntropy, [z, q], name: "loss"), factor: 1)
+    #expect(Textbook.cost(graph, [0, 800]) == 800)
+    let theta = try ParameterVector(layout: graph.layout, values: [0, 800])
+    #expect(Baseline(graph: graph, parameters: theta).cost == 800)
+  }
 }

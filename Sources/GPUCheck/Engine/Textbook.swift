@@ -85,7 +85,7 @@ public enum Textbook {
   }
 
   /// −Σ q_c·log softmax(z)_c = S·log(Σ e^{z_c − z_y}) − Σ q_c·(z_c − z_y), y the largest target:
-  /// a cost of 1e-17 keeps its digits.
+  /// a cost of 1e-17 keeps its digits. Where the sum overflows, relative to the largest logit.
   private static func crossEntropy(_ z: [Double], _ q: [Double]) -> Double {
     let y = position(of: q)
     var others = 0.0
@@ -96,7 +96,14 @@ public enum Textbook {
       linear += q[c] * (z[c] - z[y])
       if c != y { others += exp(z[c] - z[y]) }
     }
-    return mass * log1p(others) - linear
+    var logarithm = log1p(others)
+    if others.isInfinite {
+      let top = largest(z)
+      var total = 0.0
+      for c in z.indices { total += exp(z[c] - top) }
+      logarithm = top - z[y] + log(total)
+    }
+    return mass * logarithm - linear
   }
 
   private static func element(_ function: ElementFunction, _ x: Double, _ y: Double) -> Double {
