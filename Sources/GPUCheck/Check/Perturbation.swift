@@ -43,7 +43,8 @@ package struct Perturbation: Sendable {
     while first < components.count {
       let (segment, _) = layout.locate(components[first])
       let part = layout.segments[segment]
-      let wanted = max(1, evaluator.wantedLanes(segment: segment) / 4)
+      let lanes = stepsOf(components[first]).count + (needsStillLane ? 1 : 0)
+      let wanted = max(1, evaluator.wantedLanes(segment: segment) / max(lanes, 1))
       var last = first
       while last < components.count, last - first < wanted, part.range.contains(components[last]) {
         last += 1
@@ -55,6 +56,8 @@ package struct Perturbation: Sendable {
     return changes
   }
 
+  private var needsStillLane: Bool { oneSided && evaluator.mode == .value }
+
   private func batch(
     _ components: [Int], _ segment: Int, _ part: ParameterLayout.Segment,
     _ stepsOf: (Int) -> [Double], _ tiePolicy: TiePolicy
@@ -63,7 +66,7 @@ package struct Perturbation: Sendable {
     var lanes = LaneBatch(segment: segment, tiePolicy: tiePolicy)
     let isValue = evaluator.mode == .value
     for (component, steps) in zip(components, steps) {
-      for step in (isValue && oneSided ? [0] : []) + steps {
+      for step in (needsStillLane ? [0] : []) + steps {
         lanes.components.append(Int32(component - part.offset))
         lanes.moves.append(
           evaluator.precision.rounded(isValue ? theta[component] + step : step))
@@ -75,7 +78,7 @@ package struct Perturbation: Sendable {
       var still = (at: 0.0, value: 0.0)
       if isValue {
         still = (evaluator.precision.rounded(theta[component]), cost)
-        if oneSided {
+        if needsStillLane {
           still.value = results.values[at]
           at += 1
         }

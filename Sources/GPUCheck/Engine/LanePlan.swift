@@ -52,6 +52,12 @@ extension LanePlan {
   /// Plans the way of a segment's lanes. Throws an `InputError` where an operator cannot take the
   /// combination of moving inputs.
   package init(graph: Graph, segment: Int) throws {
+    let part = graph.layout.segments[segment]
+    guard part.count <= Int32.max else {
+      throw InputError(
+        "found \(part.count) components, expected at most \(Int32.max)", tensor: part.name,
+        remedy: "check a smaller network of the same kind")
+    }
     var builder = LanePlanBuilder(graph: graph, segment: segment)
     try builder.build()
     self.init(
