@@ -26,11 +26,11 @@ import threading
 import time
 from pathlib import Path
 
+import export_net
 import table
 
 HERE = Path(__file__).resolve().parent
 PEERS = ["loop", "course", "torch", "jax"]
-SAMPLE = 1000
 
 
 def say(text):
@@ -95,29 +95,31 @@ class Gpucheck:
         return json.loads(out), wall, peak
 
     def pilot(self, files, row):
-        """A sample large enough to time, and what all would take."""
-        sample = SAMPLE
-        while True:
-            with tempfile.TemporaryDirectory() as caches:
-                report, _, _ = self.check(
-                    files, row, caches, ("--sample", sample))
-            seconds = report["seconds"]["evaluation"]
-            share = report["checked"] / report["parameters"]
-            if seconds > self.args.limit / 20 or share == 1:
-                return sample, seconds / share
-            sample *= 4
+        """A sample, the seconds it takes, and what all would take.
+
+        A sample of much less than an eighth fills no batch and overstates
+        what all would take.
+        """
+        sizes, _ = export_net.NETWORKS[row["network"]]
+        parameters = sum((i + 1) * o for i, o in zip(sizes, sizes[1:]))
+        sample = max(1000, parameters // 8)
+        with tempfile.TemporaryDirectory() as caches:
+            report, _, _ = self.check(
+                files, row, caches, ("--sample", sample))
+        seconds = report["seconds"]["evaluation"]
+        share = report["checked"] / report["parameters"]
+        return sample, seconds, seconds / share
 
     def row(self, network, files, device, precision, evaluator):
         """Measures one row: cold once, then warm."""
         row = {"kind": "gpucheck", "network": network,
                "device": device["index"], "deviceName": device["name"],
                "precision": precision, "evaluator": evaluator}
-        sample, expected = self.pilot(files, row)
+        sample, seconds, expected = self.pilot(files, row)
         whole = expected <= self.args.limit
         more = () if whole else ("--sample", sample)
-        runs = self.args.runs
-        if whole:
-            runs = max(1, min(runs, int(self.args.limit / expected)))
+        fit = int(self.args.limit / (expected if whole else seconds))
+        runs = max(1, min(self.args.runs, fit))
         # The cold run counts as a timing only where runs are few and long.
         extra = 1 if runs == self.args.runs else 0
         with tempfile.TemporaryDirectory() as caches:
@@ -183,11 +185,11 @@ def measure_peers(network, args, absent):
             continue
         pilots = {}
         for threads in sorted({1, cores}):
-            status, out, err, _ = run_peer(peer, network, threads, 1, 1)
+            status, out, err, _ = run_peer(peer, network, threads, 3, 1)
             if status != 0:
                 break
             found = json.loads(out)
-            pilots[threads] = found["seconds"][0] / found["checked"]
+            pilots[threads] = min(found["seconds"]) / found["checked"]
         if status == 0:
             threads = min(pilots, key=pilots.get)
             status, out, err, peak = run_peer(

@@ -123,7 +123,7 @@ def markdown(results):
         "",
         "e: extrapolated from a subset, in proportion. gpucheck is timed "
         f"whole where that takes up to {limits['wholeSeconds']} s, otherwise "
-        "on a sample; the peers are timed on what they do in about "
+        "on an eighth; the peers are timed on what they do in about "
         f"{limits['peerSeconds']} s. The column `timed` says on how many "
         "components."]
     for network in dict.fromkeys(row["network"] for row in rows):
