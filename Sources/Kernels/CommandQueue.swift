@@ -83,14 +83,6 @@ package final class CommandQueue: @unchecked Sendable {
     try check(status, "clEnqueueReadBuffer")
   }
 
-  /// Sets the whole buffer to zero bytes.
-  package func fillWithZeros(_ buffer: Buffer) throws {
-    var zero: UInt8 = 0
-    let status = cl.enqueueFillBuffer(
-      handle, buffer.handle, &zero, 1, 0, buffer.byteCount, 0, nil, nil)
-    try check(status, "clEnqueueFillBuffer")
-  }
-
   /// Copies `byteCount` bytes from one buffer to another on the device.
   package func copy(
     _ source: Buffer, to destination: Buffer, byteCount: Int, sourceOffset: Int = 0,

@@ -60,7 +60,6 @@ package final class OpenCL: @unchecked Sendable {
   let enqueueNDRangeKernel: cl_api_clEnqueueNDRangeKernel
   let enqueueReadBuffer: cl_api_clEnqueueReadBuffer
   let enqueueWriteBuffer: cl_api_clEnqueueWriteBuffer
-  let enqueueFillBuffer: cl_api_clEnqueueFillBuffer
   let enqueueCopyBuffer: cl_api_clEnqueueCopyBuffer
   let flush: cl_api_clFlush
   let finish: cl_api_clFinish
@@ -106,8 +105,6 @@ package final class OpenCL: @unchecked Sendable {
       try find("clEnqueueReadBuffer"), to: cl_api_clEnqueueReadBuffer.self)
     enqueueWriteBuffer = unsafeBitCast(
       try find("clEnqueueWriteBuffer"), to: cl_api_clEnqueueWriteBuffer.self)
-    enqueueFillBuffer = unsafeBitCast(
-      try find("clEnqueueFillBuffer"), to: cl_api_clEnqueueFillBuffer.self)
     enqueueCopyBuffer = unsafeBitCast(
       try find("clEnqueueCopyBuffer"), to: cl_api_clEnqueueCopyBuffer.self)
     flush = unsafeBitCast(try find("clFlush"), to: cl_api_clFlush.self)

@@ -73,8 +73,6 @@ import Testing
       #expect(try queue.reals(of: buffer, count: 33, precision) == expected)
       try queue.write(buffer, reals: [7, 8], precision, start: 3)
       #expect(try queue.reals(of: buffer, count: 2, precision, start: 3) == [7, 8])
-      try queue.fillWithZeros(buffer)
-      #expect(try queue.reals(of: buffer, count: 33, precision).allSatisfy { $0 == 0 })
     }
     let integers = try Buffer(context, integers: [3, -4, 5])
     let copy = try Buffer(context, byteCount: 12)

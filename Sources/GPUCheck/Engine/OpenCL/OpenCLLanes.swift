@@ -125,7 +125,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     let steps = batch.moves[range] + [Double](repeating: 0, count: padding)
     try numbers.withUnsafeBytes { try queue.write(components, $0) }
     try queue.write(moves, reals: Array(steps), precision)
-    try queue.fillWithZeros(flags)
+    try [UInt32](repeating: 0, count: lanes).withUnsafeBytes { try queue.write(flags, $0) }
     for step in plan.steps {
       try launch(step, lanes / vectorWidth, batch.tiePolicy)
     }
