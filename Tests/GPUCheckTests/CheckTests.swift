@@ -9,19 +9,23 @@ enum TestCheckers {
   /// PoCL; a machine without it fails the tests that ask for it, since `make test` installs it.
   private static let pocl = open(withoutDouble: false)
   private static let poclWithoutDouble = open(withoutDouble: true)
+  /// One lane a work-item: the kernels as GPUs run them.
+  private static let poclScalar = open(withoutDouble: false, vectorWidth: 1)
 
-  private static func open(withoutDouble: Bool) -> Result<OpenCLBackend, any Error> {
+  private static func open(
+    withoutDouble: Bool, vectorWidth: Int? = nil
+  ) -> Result<OpenCLBackend, any Error> {
     Result {
       let devices = Devices.all(withoutDouble: withoutDouble).devices
       let device = try #require(
         devices.first { $0.description.kind == .cpu && !$0.isSimulator },
         "no OpenCL CPU device: install PoCL")
-      return try OpenCLBackend(device, text: KernelText())
+      return try OpenCLBackend(device, text: KernelText(), vectorWidth: vectorWidth)
     }
   }
 
   enum Name: String, CaseIterable, Sendable {
-    case cpu, pocl, poclWithoutDouble
+    case cpu, pocl, poclWithoutDouble, poclScalar
 
     func checker() throws -> Checker { Checker(try backend()) }
 
@@ -30,6 +34,7 @@ enum TestCheckers {
       case .cpu: CPUBackend()
       case .pocl: try TestCheckers.pocl.get()
       case .poclWithoutDouble: try TestCheckers.poclWithoutDouble.get()
+      case .poclScalar: try TestCheckers.poclScalar.get()
       }
     }
 

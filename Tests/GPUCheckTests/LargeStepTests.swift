@@ -8,7 +8,7 @@ import Testing
 struct LargeStepTests {
   private static let steps = [1.0, -1.0, 0.5, -0.5, 0.1, -0.1, 1e-3]
 
-  @Test(arguments: NetworkFixture.all, [TestCheckers.Name.cpu, .pocl])
+  @Test(arguments: NetworkFixture.all, [TestCheckers.Name.cpu, .pocl, .poclScalar])
   func networks(fixture: NetworkFixture, backend: TestCheckers.Name) throws {
     let problem = try fixture.problem()
     let baseline = Baseline(graph: problem.graph, parameters: problem.parameters)

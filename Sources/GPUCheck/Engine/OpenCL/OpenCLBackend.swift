@@ -3,6 +3,8 @@ import Kernels
 /// Lanes on an OpenCL device.
 package final class OpenCLBackend: Backend {
   private let programs: ProgramCache
+  /// Lanes of one work-item where not the device's own number.
+  private let vectorWidth: Int?
 
   package var name: String {
     let device = programs.context.device.description
@@ -12,8 +14,12 @@ package final class OpenCLBackend: Backend {
   package var supportsDouble: Bool { programs.context.device.description.supportsDouble }
 
   /// Opens the device and runs its self-test. Throws an `InputError` where it is refused.
-  package init(_ device: Device, text: KernelText) throws {
+  ///
+  /// - Parameter vectorWidth: Lanes of one work-item; nil for what suits the device. Tests run the
+  ///   kernels as a GPU does, one lane a work-item, on any device.
+  package init(_ device: Device, text: KernelText, vectorWidth: Int? = nil) throws {
     programs = ProgramCache(try Context(device), text: text)
+    self.vectorWidth = vectorWidth
     for result in SelfTest.run(programs) {
       if let failure = result.failure {
         throw InputError(failure, remedy: "choose another device, or cpu")
@@ -26,13 +32,23 @@ package final class OpenCLBackend: Backend {
     let zeros = [Double](repeating: 0, count: graph.layout.count)
     let blank = Baseline(
       graph: graph, parameters: try ParameterVector(layout: graph.layout, values: zeros))
-    try OpenCLLanes(blank, mode, precision, programs: programs, tieRoundoff: 0).warmUp()
+    try lanes(blank, mode, precision, tieRoundoff: 0).warmUp()
   }
 
   package func prepare(
     _ baseline: Baseline, mode: LaneMode, precision: Precision, tieRoundoff: Double
   ) throws -> any LaneEvaluator {
-    try OpenCLLanes(
-      baseline, mode, precision, programs: programs, tieRoundoff: tieRoundoff)
+    try lanes(baseline, mode, precision, tieRoundoff: tieRoundoff)
+  }
+
+  private func lanes(
+    _ baseline: Baseline, _ mode: LaneMode, _ precision: Precision, tieRoundoff: Double
+  ) throws -> OpenCLLanes {
+    let device = programs.context.device.description
+    let specialisation =
+      vectorWidth.map { Specialisation(precision: precision, vectorWidth: $0) }
+      ?? Specialisation(precision: precision, for: device)
+    return try OpenCLLanes(
+      baseline, mode, specialisation, programs: programs, tieRoundoff: tieRoundoff)
   }
 }

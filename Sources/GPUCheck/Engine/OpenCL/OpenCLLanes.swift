@@ -29,15 +29,16 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
   private let sums: [Buffer]
 
   init(
-    _ baseline: Baseline, _ mode: LaneMode, _ precision: Precision, programs: ProgramCache,
-    tieRoundoff: Double
+    _ baseline: Baseline, _ mode: LaneMode, _ specialisation: Specialisation,
+    programs: ProgramCache, tieRoundoff: Double
   ) throws {
     self.mode = mode
+    let precision = specialisation.precision
     self.precision = precision
     graph = baseline.graph
     context = programs.context
     let device = context.device.description
-    vectorWidth = Specialisation(precision: precision, for: device).vectorWidth
+    vectorWidth = specialisation.vectorWidth
     let sizing = LaneSizing(device, vectorWidth: vectorWidth)
     self.sizing = sizing
     plans = try graph.layout.segments.indices.map {
@@ -46,7 +47,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     capacities = zip(plans, graph.layout.segments).map {
       sizing.lanes($0, precision, components: $1.count)
     }
-    program = try Self.program(of: plans, mode: mode, precision, from: programs)
+    program = try Self.program(of: plans, mode: mode, specialisation, from: programs)
     queue = try CommandQueue(context)
     let (context, graph, capacities) = (context, graph, capacities)
     let moving = Set(plans.flatMap { $0.steps.map(\.node) })
@@ -78,7 +79,8 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
 
   /// The program of the parts of kernels/ that the plans' steps need.
   private static func program(
-    of plans: [LanePlan], mode: LaneMode, _ precision: Precision, from programs: ProgramCache
+    of plans: [LanePlan], mode: LaneMode, _ specialisation: Specialisation,
+    from programs: ProgramCache
   ) throws -> Program {
     var units = [KernelUnit(file: "lanes.cl"), KernelUnit(file: "reduce.cl")]
     for plan in plans {
@@ -88,8 +90,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
         }
       }
     }
-    let device = programs.context.device.description
-    return try programs.program(units, Specialisation(precision: precision, for: device))
+    return try programs.program(units, specialisation)
   }
 
   package func wantedLanes(segment: Int) -> Int { capacities[segment] }
