@@ -193,6 +193,21 @@ struct CheckTests {
     }
   }
 
+  @Test("A float32 gradient in disguise is wrong, with a hint; a real bug has none")
+  func disguisedSingle() throws {
+    let network = HandWrittenNetwork([30, 20, 6])
+    // Scaled in float64 afterwards, so that nothing tells it from a float64 gradient.
+    let disguised = network.gradient.map { Double(Float($0)) * (1 + 1e-13) }
+    let report = try TestCheckers.cpu.check(
+      network.problem(gradient: disguised), options(.difference))
+    #expect(!report.passed)
+    #expect(report.warnings.contains { $0.contains("save it as float32") })
+    let bug = network.gradient.map { $0 * 1.001 }
+    let other = try TestCheckers.cpu.check(network.problem(gradient: bug), options(.difference))
+    #expect(!other.passed)
+    #expect(!other.warnings.contains { $0.contains("float32") })
+  }
+
   @Test("NaN and infinity in dθ are wrong components, and the distance is no number")
   func nonFinite() throws {
     let network = HandWrittenNetwork([6, 5, 3])

@@ -35,6 +35,11 @@ extension CheckRun {
         "errors of this evaluation alone can make a distance of \(short(floor)), too much to tell "
           + "right from wrong; " + remedy)
     }
+    if !wrong.isEmpty, wrong.allSatisfy({ isSingleRounding($0) }) {
+      warnings.append(
+        "every difference has the size of float32 rounding: if this gradient was computed in "
+          + "float32, save it as float32 and it will be judged as one")
+    }
     if estimates.count > 0, estimates.count < layout.count {
       warnings.append("\(estimates.count) of \(layout.count) components were sampled")
     }
@@ -56,6 +61,12 @@ extension CheckRun {
     if options.evaluator != .difference { return "use --evaluator difference" }
     if perturbation.evaluator.precision == .f32 { return "use --precision f64, or --device cpu" }
     return "use --epsilon auto"
+  }
+
+  /// Whether a component outside its bar would be within it, had dθ been computed in float32.
+  private func isSingleRounding(_ i: Int) -> Bool {
+    let single = ElementType.float32.unitRoundoff * scales.gradient[estimates.components[i]]
+    return deviation(i).magnitude <= bar(i) + Self.gradientWidth * single
   }
 
   private func short(_ value: Double) -> String { String(format: "%.1e", value) }
