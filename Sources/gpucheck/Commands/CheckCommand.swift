@@ -28,18 +28,11 @@ struct CheckCommand: ParsableCommand {
       3 undecidable at this precision, 130 interrupted.
       """)
 
-  @Argument(
-    help: "The network and its cost, a JSON file.", completion: .file(extensions: ["json"]))
-  var model: String
+  @OptionGroup var files: ProblemOptions
 
   @Option(
-    help: .init("The batch: x and y (and dropout masks).", valueName: "file"), completion: npz)
-  var batch: String
-
-  @Option(help: .init("θ, where the gradient was taken.", valueName: "file"), completion: tensors)
-  var parameters: String
-
-  @Option(help: .init("dθ, the gradient to check.", valueName: "file"), completion: tensors)
+    help: .init("dθ, the gradient to check.", valueName: "file"), completion: TensorFiles.completion
+  )
   var gradient: String
 
   @Option(
@@ -63,33 +56,7 @@ struct CheckCommand: ParsableCommand {
     completion: OptionValue.completion(Evaluator.self), transform: OptionValue.choice)
   var evaluator = Evaluator.difference
 
-  @Option(
-    help: .init(
-      "Which differences approximate the derivative. (default: central)",
-      valueName: "central|forward|backward"),
-    completion: OptionValue.completion(Scheme.self), transform: OptionValue.choice)
-  var scheme = Scheme.central
-
-  @Option(
-    parsing: .unconditional,
-    help: .init(
-      "The step, a number above 0; auto by precision and scheme. (default: auto)",
-      valueName: "auto|x"),
-    transform: StepOption.parse)
-  var epsilon = StepOption.automatic
-
-  @Option(
-    parsing: .unconditional,
-    help: .init(
-      "Check about so many components, drawn evenly, at least four of a tensor. (default: all)",
-      valueName: "n"),
-    transform: { try OptionValue.count($0, atLeast: 1) })
-  var sample: Int?
-
-  @Option(
-    parsing: .unconditional, help: .init("The seed of what is drawn. (default: 0)", valueName: "s"),
-    transform: OptionValue.seed)
-  var seed: UInt64 = 0
+  @OptionGroup var steps: StepOptions
 
   @Option(
     parsing: .unconditional,
@@ -111,7 +78,7 @@ struct CheckCommand: ParsableCommand {
 
   @Option(
     help: .init("Write the numeric gradient to this .npz or .npy file.", valueName: "file"),
-    completion: tensors)
+    completion: TensorFiles.completion)
   var saveNumeric: String?
 
   @Option(
@@ -131,7 +98,4 @@ struct CheckCommand: ParsableCommand {
 
   @Flag(help: "Nothing on stderr but errors.")
   var quiet = false
-
-  private static var npz: CompletionKind { .file(extensions: ["npz"]) }
-  private static var tensors: CompletionKind { .file(extensions: ["npz", "npy"]) }
 }

@@ -38,10 +38,10 @@ extension CheckCommand {
     var options = CheckOptions()
     options.evaluator = evaluator
     options.precision = precision
-    options.scheme = scheme
-    options.epsilon = epsilon.epsilon
-    options.sample = sample
-    options.seed = seed
+    options.scheme = steps.scheme
+    options.epsilon = steps.epsilon.epsilon
+    options.sample = steps.sample
+    options.seed = steps.seed
     options.tolerance = tolerance
     options.expectedCost = expectedCost
     options.top = top
@@ -51,7 +51,8 @@ extension CheckCommand {
   /// Finds before the work what could not be written after it.
   private func checkOutputs() throws {
     let inputs = [
-      ("MODEL", model), ("--batch", batch), ("--parameters", parameters), ("--gradient", gradient),
+      ("MODEL", files.model), ("--batch", files.batch), ("--parameters", files.parameters),
+      ("--gradient", gradient),
     ]
     let report = output.map { OutputPath(option: "--output", path: $0) }
     let numeric = saveNumeric.map { OutputPath(option: "--save-numeric", path: $0) }
@@ -71,7 +72,7 @@ extension CheckCommand {
   private func load(_ progress: ProgressLine) throws -> Problem {
     progress.show("reading the files")
     return try ProblemFiles.load(
-      model: model, batch: batch, parameters: parameters, gradient: gradient)
+      model: files.model, batch: files.batch, parameters: files.parameters, gradient: gradient)
   }
 
   /// Finds before the work a tensor name that no archive may hold.
