@@ -19,6 +19,8 @@ public struct CheckReport: Sendable {
   public var epsilon: Double
   /// Where the lanes ran.
   public var device: String
+  /// What each device did of the work, the one that stepped in for others last.
+  public var devices: [DeviceShare] = []
   public var seconds: Seconds
   /// All of θ's tensors, in order.
   public var tensors: [TensorReport]
@@ -35,6 +37,15 @@ public struct CheckReport: Sendable {
   /// dθ_approx and its error bars, `[parameters]`; NaN where a component was not checked.
   public var numeric: [Double]
   public var uncertainty: [Double]
+
+  /// A device's part of the work.
+  public struct DeviceShare: Sendable, Equatable {
+    public var name: String
+    /// Perturbations evaluated, those included that were evaluated again.
+    public var lanes: Int
+    /// Spent evaluating them.
+    public var seconds: Double
+  }
 
   /// Wall-clock seconds.
   public struct Seconds: Sendable, Equatable {

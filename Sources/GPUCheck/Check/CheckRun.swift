@@ -59,10 +59,11 @@ struct CheckRun {
 
   private mutating func firstDifferences() throws {
     let steps = scheme.steps.map { $0 * epsilon }
+    let perturbation = perturbation
     var stage = progress.stage("evaluating", total: estimates.count)
-    let changes = try perturbation.changes(
-      of: estimates.components, steps: steps, advance: { try stage.advance($0) })
-    for (i, list) in changes.enumerated() {
+    try perturbation.forEach(
+      of: estimates.components, stepsOf: { _ in steps }, advance: { try stage.advance($0) }
+    ) { i, list in
       estimates.numeric[i] = scheme.slope(list)
       estimates.epsilon[i] = epsilon
       estimates.rounding[i] = rounding(i, perturbation, step: epsilon)
@@ -75,8 +76,8 @@ struct CheckRun {
 
   /// The standard rounding error of a component's difference with a step.
   func rounding(_ i: Int, _ source: Perturbation, step: Double) -> Double {
-    let lanes = source.evaluator.precision.unitRoundoff * scales.lanes[estimates.components[i]]
-    let costs = source.evaluator.mode == .value ? subtraction / step.magnitude : 0
+    let lanes = source.precision.unitRoundoff * scales.lanes[estimates.components[i]]
+    let costs = source.mode == .value ? subtraction / step.magnitude : 0
     return (lanes * lanes + costs * costs).squareRoot()
   }
 
@@ -144,7 +145,7 @@ struct CheckRun {
       of: measured.map { estimates.components[$0] }, steps: scheme.steps.map { $0 * epsilon / 2 },
       advance: { try stage.advance($0) })
     let half = Dictionary(uniqueKeysWithValues: zip(measured, changes.map { scheme.slope($0) }))
-    if perturbation.evaluator.mode == .value { measureNoise(measured, half) }
+    if perturbation.mode == .value { measureNoise(measured, half) }
     for group in groups {
       spread(group.all, group.chosen, half)
     }
@@ -159,7 +160,7 @@ struct CheckRun {
       .map { (estimates.numeric[$0] - (half[$0] ?? .nan)).magnitude }.filter(\.isFinite).sorted()
     let median = scatter.isEmpty ? 0 : scatter[scatter.count / 2]
     let found = epsilon * median / 0.6745 / (scheme == .central ? 5 : 3).squareRoot()
-    let u = perturbation.evaluator.precision.unitRoundoff
+    let u = perturbation.precision.unitRoundoff
     subtraction = max(found, u * cost.magnitude * (unitVariance / 2).squareRoot())
     for i in estimates.flags.indices where estimates.flags[i].isEmpty {
       estimates.rounding[i] = rounding(i, perturbation, step: epsilon)
@@ -239,7 +240,7 @@ struct CheckRun {
     let smooth = chosen.filter { estimates.slopes[$0] == nil }
     let crossed = try closeLook(
       at: smooth,
-      steps: smooth.map { StepSize.closeLook(close.evaluator.mode, after: estimates.epsilon[$0]) })
+      steps: smooth.map { StepSize.closeLook(close.mode, after: estimates.epsilon[$0]) })
     for i in crossed { estimates.flags[i].insert(.crossed) }
     // The textbook's lanes tell nothing of kinks, so this can be the first that is heard of one.
     try settleKinks(smooth.filter { !estimates.flags[$0].isEmpty && estimates.slopes[$0] == nil })

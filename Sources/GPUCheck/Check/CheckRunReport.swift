@@ -46,7 +46,7 @@ extension CheckRun {
     return CheckReport(
       passed: passed, verdict: verdict, relativeDifference: distance, noiseFloor: floor,
       cost: cost, parameters: layout.count, checked: estimates.count,
-      evaluator: options.evaluator, precision: perturbation.evaluator.precision.rawValue,
+      evaluator: options.evaluator, precision: perturbation.precision.rawValue,
       scheme: options.scheme, epsilon: epsilon, device: "", seconds: .init(),
       tensors: tensors(), worst: worstFirst(all).prefix(options.top).map(component),
       wrong: wrong.count, kinks: kinks, textbookAgreement: agreement, findings: [],
@@ -59,7 +59,7 @@ extension CheckRun {
   /// What would decide it.
   private var remedy: String {
     if options.evaluator != .difference { return "use --evaluator difference" }
-    if perturbation.evaluator.precision == .f32 { return "use --precision f64, or --device cpu" }
+    if perturbation.precision == .f32 { return "use --precision f64, or --device cpu" }
     return "use --epsilon auto"
   }
 

@@ -1,93 +1,62 @@
 import Foundation
 import Kernels
 
-/// Checks gradients on one device.
+/// Checks gradients on one device, or on several that share the work.
 public final class Checker: Sendable {
   /// Where lanes run, for reports.
-  public var deviceName: String { backend.name }
-  /// What there is to say of how the device was chosen.
-  public let notes: [String]
-  /// How long opening the device and testing it took.
+  public var deviceName: String { devices.backends.map(\.name).joined(separator: " + ") }
+  /// What there is to say of how the devices were chosen.
+  public var notes: [String] { devices.notes }
+  /// How long opening the devices and testing them took.
   public let setupSeconds: Double
+  /// Whether a device did not come back from a call. The program must then end without waiting for
+  /// its drivers.
+  public var hasHungDevice: Bool { devices.watchdogs.contains { $0.hasLeftDevice } }
 
-  private let backend: any Backend
-  /// Whether the CPU may take over from a device that fails: not from one that was asked for.
+  private let devices: OpenedDevices
   private let mayFallBack: Bool
+  private let memoryLimit: Int?
 
-  /// Opens a device.
+  /// Opens devices.
   ///
-  /// - Parameters:
-  ///   - selector: `auto` (GPU, other accelerator, OpenCL CPU, then the CPU without OpenCL), `cpu`,
-  ///     `gpu`, `gpu:1`, `PLATFORM:DEVICE`, or part of a name.
-  ///   - kernelFolder: A folder of kernels to use in the place of the embedded ones.
-  /// - Throws: `InputError` where the selector names no device, or one that fails its self-test.
-  public convenience init(device selector: String = "auto", kernelFolder: String? = nil) throws {
+  /// - Throws: `InputError` where a selector names no device, or one that fails its self-test.
+  public init(_ options: DeviceOptions = DeviceOptions()) throws {
     let start = ContinuousClock.now
-    let text = KernelText(folder: kernelFolder)
-    let (devices, problems) =
-      selector.lowercased() == "cpu" ? ([], []) : Devices.all()
-    var notes = problems
-    let mayFallBack = selector.lowercased() == "auto" && kernelFolder == nil
-    let backend: any Backend
-    switch try selectDevice(selector, from: devices) {
-    case .cpu:
-      backend = CPUBackend()
-      if !problems.isEmpty { notes.append("running on the CPU without OpenCL") }
-    case .opencl(let device):
-      do {
-        backend = try OpenCLBackend(device, text: text)
-      } catch  where mayFallBack {
-        notes.append("\(Self.line(error)); running on the CPU without OpenCL")
-        backend = CPUBackend()
-      }
-    }
-    self.init(
-      backend, mayFallBack: mayFallBack,
-      notes: notes.isEmpty ? [] : [notes.joined(separator: "; ")],
-      setupSeconds: (ContinuousClock.now - start).seconds)
+    devices = try OpenedDevices(options)
+    mayFallBack = options.mayFallBack && options.kernelFolder == nil
+    memoryLimit = options.memoryLimit
+    setupSeconds = (ContinuousClock.now - start).seconds
   }
 
-  package init(
-    _ backend: any Backend, mayFallBack: Bool = false, notes: [String] = [],
-    setupSeconds: Double = 0
-  ) {
-    self.backend = backend
+  /// Opens one device: `auto`, `cpu`, `gpu`, `gpu:1`, `PLATFORM:DEVICE`, or part of a name.
+  public convenience init(device selector: String) throws {
+    try self.init(DeviceOptions([selector]))
+  }
+
+  /// A checker on backends that are open already.
+  package init(_ backends: any Backend..., mayFallBack: Bool = false) {
+    devices = OpenedDevices(backends)
     self.mayFallBack = mayFallBack
-    self.notes = notes
-    self.setupSeconds = setupSeconds
-  }
-
-  /// An error in one line.
-  private static func line(_ error: any Error) -> String {
-    (error as? OpenCLError)?.summary ?? (error as? InputError)?.problem ?? "\(error)"
+    memoryLimit = nil
+    setupSeconds = 0
   }
 
   /// Checks a gradient.
   ///
   /// - Parameter progress: Told from time to time how far the check is.
-  /// - Throws: `InputError` where the problem cannot be checked as asked; errors of the device.
+  /// - Throws: `InputError` where the problem cannot be checked as asked; errors of the devices where
+  ///   no other may take over.
   public func check(
     _ problem: Problem, _ options: CheckOptions = CheckOptions(),
     progress: (@Sendable (CheckProgress) -> Void)? = nil
   ) throws -> CheckReport {
-    do {
-      return try checkHere(problem, options, progress)
-    } catch let error as OpenCLError where mayFallBack {
-      let cpu = Checker(CPUBackend(), setupSeconds: setupSeconds)
-      var report = try cpu.checkHere(problem, options, progress)
-      report.warnings.append(
-        "\(deviceName) failed (\(Self.line(error))): the check ran on the CPU without OpenCL")
-      return report
-    }
-  }
-
-  private func checkHere(
-    _ problem: Problem, _ options: CheckOptions, _ progress: (@Sendable (CheckProgress) -> Void)?
-  ) throws -> CheckReport {
     let precision = try precision(options)
     let opening = ContinuousClock.now
+    var crew = DeviceCrew(devices.backends, mayFallBack: mayFallBack)
     if options.evaluator != .textbook {
-      try backend.build(problem.graph, mode: options.evaluator.mode, precision: precision)
+      _ = try crew.keep {
+        try $0.build(problem.graph, mode: options.evaluator.mode, precision: precision)
+      }
     }
     let start = ContinuousClock.now
     let baseline = Baseline(graph: problem.graph, parameters: problem.parameters)
@@ -96,12 +65,15 @@ public final class Checker: Sendable {
         "the cost at θ is \(baseline.cost), expected a finite number",
         remedy: "look for log(0), overflow or extreme values in the batch and the parameters")
     }
-    var run = try run(
-      problem, options, baseline, precision, StageProgress(start: start, report: progress))
+    let progress = StageProgress(start: start, report: progress)
+    var run = try run(problem, options, baseline, precision, &crew, progress)
     var report = try run.complete()
-    report.device =
-      options.evaluator == .textbook ? "textbook, " + CPUBackend().name : deviceName
-    report.warnings = problem.warnings + report.warnings
+    let pool = run.perturbation.pool
+    report.device = options.evaluator == .textbook ? "textbook, " + CPUBackend().name : deviceName
+    report.devices = pool.shares.map {
+      CheckReport.DeviceShare(name: $0.name, lanes: $0.lanes, seconds: $0.seconds)
+    }
+    report.warnings = problem.warnings + crew.notes + pool.notes + report.warnings
     report.seconds.setup = setupSeconds + (start - opening).seconds
     report.seconds.total += report.seconds.setup
     return report
@@ -110,22 +82,31 @@ public final class Checker: Sendable {
   /// A check of a graph, ready to go.
   private func run(
     _ problem: Problem, _ options: CheckOptions, _ baseline: Baseline, _ precision: Precision,
-    _ progress: StageProgress
+    _ crew: inout DeviceCrew, _ progress: StageProgress
   ) throws -> CheckRun {
     let tieRoundoff = max(
       problem.gradient.elementType.unitRoundoff, Precision.f64.unitRoundoff)
-    let prepare = { (backend: any Backend, mode: LaneMode, precision: Precision) in
+    let scales = ErrorScales(baseline)
+    let prepare = { @Sendable (backend: any Backend, mode: LaneMode, precision: Precision) in
       try backend.prepare(baseline, mode: mode, precision: precision, tieRoundoff: tieRoundoff)
     }
-    let textbook = TextbookEvaluator(baseline)
-    let evaluator: any LaneEvaluator =
+    let textbook = LanePool(TextbookEvaluator(baseline), name: "textbook")
+    let mode = options.evaluator.mode
+    let pool =
       options.evaluator == .textbook
-      ? textbook : try prepare(backend, options.evaluator.mode, precision)
+      ? textbook
+      : try crew.pool(mode, precision, journal: nil) {
+        try prepare($0, mode, precision)
+      } audit: { twin in
+        LaneAudit(
+          twin: twin, layout: problem.graph.layout, scales: scales.lanes, cost: baseline.cost,
+          costDeviation: baseline.costVariance.squareRoot(), seed: options.seed)
+      }
     let isExact = options.evaluator == .difference && precision == .f64
-    let close = isExact ? evaluator : try prepare(CPUBackend(), .difference, .f64)
-    let perturbation = { (evaluator: any LaneEvaluator) in
+    let close = isExact ? pool : LanePool(try prepare(CPUBackend(), .difference, .f64))
+    let perturbation = { (pool: LanePool) in
       Perturbation(
-        evaluator: evaluator, layout: problem.graph.layout, theta: problem.parameters.values,
+        pool: pool, layout: problem.graph.layout, theta: problem.parameters.values,
         cost: baseline.cost, oneSided: options.scheme != .central)
     }
     return CheckRun(
@@ -134,15 +115,15 @@ public final class Checker: Sendable {
       options: options,
       epsilon: options.epsilon
         ?? StepSize.automatic(options.evaluator, options.scheme, precision),
-      gradient: problem.gradient, perturbation: perturbation(evaluator),
+      gradient: problem.gradient, perturbation: perturbation(pool),
       close: perturbation(close), textbook: perturbation(textbook),
-      scales: ErrorScales(baseline),
+      scales: scales,
       estimates: Estimates(
         problem.graph.layout.sample(options.sample, seed: options.seed), scheme: options.scheme),
       progress: progress)
   }
 
-  /// The precision of the lanes. Throws where the device has not what is asked for.
+  /// The precision of the lanes. Throws where a device has not what is asked for.
   private func precision(_ options: CheckOptions) throws -> Precision {
     if options.evaluator == .textbook {
       guard options.precision != .f32 else {
@@ -152,12 +133,12 @@ public final class Checker: Sendable {
       return .f64
     }
     switch options.precision {
-    case .auto: return backend.supportsDouble ? .f64 : .f32
+    case .auto: return devices.backends.allSatisfy(\.supportsDouble) ? .f64 : .f32
     case .f32: return .f32
     case .f64:
-      guard backend.supportsDouble else {
+      if let lacking = devices.backends.first(where: { !$0.supportsDouble }) {
         throw InputError(
-          "\(deviceName) has no double", remedy: "use --precision f32, or --device cpu")
+          "\(lacking.name) has no double", remedy: "use --precision f32, or --device cpu")
       }
       return .f64
     }

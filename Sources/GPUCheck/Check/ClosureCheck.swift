@@ -37,7 +37,7 @@ extension Checker {
     var options = options
     options.evaluator = .textbook
     let source = Perturbation(
-      evaluator: ClosureEvaluator(layout: parameters.layout, theta: theta, cost: cost),
+      pool: LanePool(ClosureEvaluator(layout: parameters.layout, theta: theta, cost: cost)),
       layout: parameters.layout, theta: theta, cost: now, oneSided: options.scheme != .central)
     var run = CheckRun(
       layout: parameters.layout, cost: now, costDeviation: 0, options: options,

@@ -1,9 +1,9 @@
 import Kernels
 
-/// Sends components of θ through an evaluator, each as a few lanes with steps of its own, and brings
-/// back ΔJ for each.
+/// Sends components of θ through a pool of devices, each as a few lanes with steps of its own, and
+/// brings back ΔJ for each.
 package struct Perturbation: Sendable {
-  package let evaluator: any LaneEvaluator
+  package let pool: LanePool
   package let layout: ParameterLayout
   /// θ.
   package let theta: [Double]
@@ -13,6 +13,9 @@ package struct Perturbation: Sendable {
   /// more lane, since it must come from the same arithmetic as J(θ + step).
   package let oneSided: Bool
 
+  package var mode: LaneMode { pool.mode }
+  package var precision: Precision { pool.precision }
+
   /// ΔJ = J(θ + step·e_i) − J(θ) of the steps that were taken, as the evaluator's precision holds
   /// them.
   package struct Change: Sendable {
@@ -21,8 +24,11 @@ package struct Perturbation: Sendable {
     package var flags: LaneFlags
   }
 
+  /// Components that are on their way at a time: what the host holds lanes for.
+  private static let window = 1 << 17
+
   /// Takes every component by each of the steps; `[components][steps]`. `advance` is told how many
-  /// components were done each time a batch comes back.
+  /// components were done each time some come back.
   ///
   /// - Parameter components: positions in θ, ascending.
   package func changes(
@@ -39,70 +45,100 @@ package struct Perturbation: Sendable {
   ) throws -> [[Change]] {
     var changes: [[Change]] = []
     changes.reserveCapacity(components.count)
-    var first = 0
-    while first < components.count {
-      let (segment, _) = layout.locate(components[first])
-      let part = layout.segments[segment]
-      let lanes = stepsOf(components[first]).count + (needsStillLane ? 1 : 0)
-      let wanted = max(1, evaluator.wantedLanes(segment: segment) / max(lanes, 1))
-      var last = first
-      while last < components.count, last - first < wanted, part.range.contains(components[last]) {
-        last += 1
-      }
-      changes += try batch(Array(components[first..<last]), segment, part, stepsOf, tiePolicy)
-      try advance(last - first)
-      first = last
+    try forEach(of: components, stepsOf: stepsOf, tiePolicy: tiePolicy, advance: advance) {
+      changes.append($1)
     }
     return changes
   }
 
-  private var needsStillLane: Bool { oneSided && evaluator.mode == .value }
-
-  private func batch(
-    _ components: [Int], _ segment: Int, _ part: ParameterLayout.Segment,
-    _ stepsOf: (Int) -> [Double], _ tiePolicy: TiePolicy
-  ) throws -> [[Change]] {
-    let steps = components.map(stepsOf)
-    var lanes = LaneBatch(segment: segment, tiePolicy: tiePolicy)
-    let isValue = evaluator.mode == .value
-    for (component, steps) in zip(components, steps) {
-      for step in (needsStillLane ? [0] : []) + steps {
-        lanes.components.append(Int32(component - part.offset))
-        lanes.moves.append(
-          evaluator.precision.rounded(isValue ? theta[component] + step : step))
-      }
-    }
-    let results = try evaluator.evaluate(lanes)
-    var at = 0
-    return try zip(components, steps).map { component, steps in
-      var still = (at: 0.0, value: 0.0)
-      if isValue {
-        still = (evaluator.precision.rounded(theta[component]), cost)
-        if needsStillLane {
-          still.value = results.values[at]
-          at += 1
-        }
-      }
-      return try steps.map { step in
-        defer { at += 1 }
-        let taken = lanes.moves[at] - still.at
-        guard taken != 0 else { throw tooSmall(step, component, part) }
-        return Change(
-          step: taken, value: results.values[at] - still.value, flags: results.flags[at])
-      }
+  /// As above, handing on each component's changes, in order, with its place in the list.
+  package func forEach(
+    of components: [Int], stepsOf: (Int) -> [Double], tiePolicy: TiePolicy = .natural,
+    advance: (Int) throws -> Void = { _ in }, deliver: (Int, [Change]) -> Void
+  ) throws {
+    for start in stride(from: 0, to: components.count, by: Self.window) {
+      let window = start..<min(start + Self.window, components.count)
+      try evaluate(components[window], stepsOf, tiePolicy, advance, deliver)
     }
   }
 
-  private func tooSmall(_ step: Double, _ component: Int, _ part: ParameterLayout.Segment)
-    -> InputError
-  {
-    let size = theta[component].magnitude
+  private var needsStillLane: Bool { oneSided && mode == .value }
+
+  private func evaluate(
+    _ components: ArraySlice<Int>, _ stepsOf: (Int) -> [Double], _ tiePolicy: TiePolicy,
+    _ advance: (Int) throws -> Void, _ deliver: (Int, [Change]) -> Void
+  ) throws {
+    let steps = components.map { (needsStillLane ? [0] : []) + stepsOf($0) }
+    let batches = try batches(components, steps, tiePolicy)
+    // Lanes come back in any order; components are counted as their lanes add up.
+    let lanesEach = max(1, steps.first?.count ?? 1)
+    var lanesDone = 0
+    let results = try pool.evaluate(batches) { count in
+      let before = lanesDone / lanesEach
+      lanesDone += count
+      try advance(lanesDone / lanesEach - before)
+    }
+    var (batch, lane) = (0, 0)
+    for (place, component) in zip(components.indices, components) {
+      if lane == batches[batch].count { (batch, lane) = (batch + 1, 0) }
+      let lanes = lane..<lane + lanesEach
+      deliver(place, changes(component, batches[batch], results[batch], lanes))
+      lane = lanes.upperBound
+    }
+  }
+
+  /// The lanes of components, one batch for each segment they lie in. Throws an `InputError` where a
+  /// step is too small to change its component.
+  private func batches(
+    _ components: ArraySlice<Int>, _ steps: [[Double]], _ tiePolicy: TiePolicy
+  ) throws -> [LaneBatch] {
+    var batches: [LaneBatch] = []
+    var part: ParameterLayout.Segment?
+    for (component, steps) in zip(components, steps) {
+      if part?.range.contains(component) != true {
+        let (segment, _) = layout.locate(component)
+        part = layout.segments[segment]
+        batches.append(LaneBatch(segment: segment, tiePolicy: tiePolicy))
+      }
+      let index = Int32(component - (part?.offset ?? 0))
+      let still = still(component)
+      for step in steps {
+        let move = precision.rounded(mode == .value ? theta[component] + step : step)
+        guard move != still || step == 0 else { throw tooSmall(step, component) }
+        batches[batches.count - 1].components.append(index)
+        batches[batches.count - 1].moves.append(move)
+      }
+    }
+    return batches
+  }
+
+  /// What the move of a lane that does not move its component is.
+  private func still(_ component: Int) -> Double {
+    mode == .value ? precision.rounded(theta[component]) : 0
+  }
+
+  /// The changes of a component, from its lanes' results.
+  private func changes(
+    _ component: Int, _ batch: LaneBatch, _ results: LaneResults, _ lanes: Range<Int>
+  ) -> [Change] {
+    let still = still(component)
+    let base = needsStillLane ? results.values[lanes.lowerBound] : mode == .value ? cost : 0
+    return lanes.dropFirst(needsStillLane ? 1 : 0).map { lane in
+      Change(
+        step: batch.moves[lane] - still, value: results.values[lane] - base,
+        flags: results.flags[lane])
+    }
+  }
+
+  private func tooSmall(_ step: Double, _ component: Int) -> InputError {
+    let (segment, index) = layout.locate(component)
+    let part = layout.segments[segment]
+    let least = 16 * theta[component].magnitude * precision.unitRoundoff
     return InputError(
-      "a step of \(step.magnitude) does not change \(theta[component]) in "
-        + evaluator.precision.rawValue,
-      tensor: part.name, index: unravel(component - part.offset, shape: part.shape),
-      remedy: "use --epsilon \(16 * size * evaluator.precision.unitRoundoff) or more, "
-        + "or --evaluator difference")
+      "a step of \(step.magnitude) does not change \(theta[component]) in \(precision.rawValue)",
+      tensor: part.name, index: unravel(index, shape: part.shape),
+      remedy: mode == .value
+        ? "use --epsilon \(least) or more, or --evaluator difference" : "use a larger --epsilon")
   }
 }
 

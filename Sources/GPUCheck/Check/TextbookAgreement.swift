@@ -71,7 +71,7 @@ extension CheckRun {
 
   /// Where costs are subtracted, what halving the step changed is rounding too.
   private func scatter(_ i: Int) -> Double {
-    perturbation.evaluator.mode == .value ? estimates.truncation[i] : 0
+    perturbation.mode == .value ? estimates.truncation[i] : 0
   }
 
   private func textbookDifference(_ i: Int, _ textbook: Perturbation) throws -> (

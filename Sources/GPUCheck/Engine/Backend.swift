@@ -26,6 +26,12 @@ package protocol LaneEvaluator: Sendable {
   func wantedLanes(segment: Int) -> Int
   /// ΔJ or J of every lane. Throws where a device fails.
   func evaluate(_ batch: LaneBatch) throws -> LaneResults
+  /// What happened that a report must say.
+  var notes: [String] { get }
+}
+
+extension LaneEvaluator {
+  package var notes: [String] { [] }
 }
 
 extension Precision {

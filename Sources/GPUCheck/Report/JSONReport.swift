@@ -22,6 +22,7 @@ public enum JSONReport {
       "scheme": .string(report.scheme.rawValue),
       "epsilon": .number(report.epsilon),
       "device": .string(report.device),
+      "devices": .array(report.devices.map(share)),
       "seconds": [
         "load": .number(seconds.load), "setup": .number(seconds.setup),
         "evaluation": .number(seconds.evaluation), "total": .number(seconds.total),
@@ -38,6 +39,12 @@ public enum JSONReport {
       "warnings": .array(report.warnings.map(JSONValue.string)),
     ]
     return try object.encoded() + "\n"
+  }
+
+  private static func share(_ share: CheckReport.DeviceShare) -> JSONValue {
+    [
+      "name": .string(share.name), "lanes": .count(share.lanes), "seconds": .number(share.seconds),
+    ]
   }
 
   private static func tensor(_ tensor: TensorReport) -> JSONValue {

@@ -108,7 +108,7 @@ public enum TextReport {
         "method",
         "\(report.evaluator.rawValue) in \(report.precision), \(report.scheme.rawValue) "
           + "differences, step \(TextFormat.exact(report.epsilon))"),
-      fact("device", report.device),
+      fact("device", devices(report)),
       fact(
         "time",
         TextFormat.seconds(seconds.evaluation) + " of evaluation\(speed), "
@@ -116,6 +116,16 @@ public enum TextReport {
           + TextFormat.seconds(seconds.load) + ", device " + TextFormat.seconds(seconds.setup)
           + ")"),
     ]
+  }
+
+  /// Where it ran; of several devices, who did how much.
+  private static func devices(_ report: CheckReport) -> String {
+    let all = report.devices.reduce(0) { $0 + $1.lanes }
+    guard report.devices.count > 1, all > 0 else { return report.device }
+    return report.devices.map { share in
+      let percent = (100 * Double(share.lanes) / Double(all)).rounded()
+      return "\(share.name): \(Int(percent)) %"
+    }.joined(separator: "; ")
   }
 
   // MARK: Tables

@@ -4,9 +4,6 @@ import GPUCheck
 
 /// `gpucheck check`: files in, a report out.
 struct CheckCommand: ParsableCommand {
-  /// The environment variable that names the device where `--device` does not.
-  static let deviceVariable = "GPUCHECK_DEVICE"
-
   static let configuration = CommandConfiguration(
     commandName: "check",
     abstract: "Checks a gradient: right or wrong, and where.",
@@ -35,12 +32,7 @@ struct CheckCommand: ParsableCommand {
   )
   var gradient: String
 
-  @Option(
-    help: .init(
-      "auto, cpu, gpu, gpu:1, an index such as 0:0, or part of a name, as gpucheck devices lists "
-        + "them. (default: \(deviceVariable), else auto)", valueName: "selector"),
-    completion: .list(["auto", "cpu", "gpu"]))
-  var device: String?
+  @OptionGroup var devices: DeviceChoiceOptions
 
   @Option(
     help: .init(

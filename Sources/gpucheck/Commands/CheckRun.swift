@@ -92,13 +92,7 @@ extension CheckCommand {
     progress.show("opening the device")
     // A folder that is none would count as a device that fails.
     if let kernels { _ = try KernelText(folder: kernels).text("common.cl") }
-    if let device { return try Checker(device: device, kernelFolder: kernels) }
-    let preset = Terminal.environment(Self.deviceVariable)
-    do {
-      return try Checker(device: preset ?? "auto", kernelFolder: kernels)
-    } catch let error as InputError where preset != nil {
-      throw error.inFile(Self.deviceVariable)
-    }
+    return try devices.open(kernelFolder: kernels)
   }
 
   /// Writes dθ_approx: by tensor name, or flat. NaN stands for a component that was not checked.

@@ -35,6 +35,28 @@ enum OptionValue {
     return value
   }
 
+  /// Bytes: a number with K, M, G or T (1024 each; KiB, MB and the like are the same) or without.
+  static func bytes(_ text: String) throws -> Int {
+    let letters = text.lowercased().drop { $0.isNumber || $0 == "." }
+    let number = Double(text.prefix(text.count - letters.count))
+    let powers = ["": 0, "b": 0, "k": 1, "m": 2, "g": 3, "t": 4]
+    let unit =
+      letters.hasSuffix("ib")
+      ? letters.dropLast(2)
+      : letters.count > 1 && letters.hasSuffix("b") ? letters.dropLast() : letters
+    guard let number, let power = powers[String(unit)], number > 0,
+      let bytes = Int(exactly: (number * Double(1 << (10 * power))).rounded())
+    else { throw ValidationError("expected a size such as 512M or 2G") }
+    return bytes
+  }
+
+  static func seconds(_ text: String) throws -> Double {
+    guard let value = Double(text), value.isFinite, value > 0 else {
+      throw ValidationError("expected a number of seconds above 0")
+    }
+    return value
+  }
+
   static func tolerance(_ text: String) throws -> Double {
     guard let value = Double(text), value.isFinite, value >= 0 else {
       throw ValidationError("expected a number of at least 0, such as 1e-5")

@@ -4,10 +4,14 @@ import Kernels
 struct LaneSizing {
   private let device: DeviceDescription
   private let vectorWidth: Int
+  let memoryLimit: Int
 
-  init(_ device: DeviceDescription, vectorWidth: Int) {
+  /// - Parameter memoryLimit: bytes that all buffers together may take; nil for no limit but the
+  ///   device's.
+  init(_ device: DeviceDescription, vectorWidth: Int, memoryLimit: Int?) {
     self.device = device
     self.vectorWidth = vectorWidth
+    self.memoryLimit = min(memoryLimit ?? .max, device.globalMemory)
   }
 
   /// Work-items wanted in one launch: enough to fill the device, few where each is costly to start.
@@ -22,20 +26,33 @@ struct LaneSizing {
     device.kind == .cpu || device.isSimulator ? [Int](repeating: 1, count: dimensions) : nil
   }
 
-  /// Memory for the lanes of a batch: what a CPU's caches hold, or an eighth of a device of its own.
-  private var bytes: Int {
-    let share = min(device.globalMemory / 8, 1 << 30)
-    return device.kind == .cpu || device.isSimulator ? min(8 << 20, share) : share
-  }
-
-  /// Lanes of a batch: as many as fit the memory, no buffer beyond the device's largest, no more
-  /// than all components need, a multiple of two vectors.
-  func lanes(_ plan: LanePlan, _ precision: Precision, components: Int) -> Int {
+  /// Lanes of a batch: as many as fit the memory (what a CPU's caches hold, or an eighth of a device
+  /// of its own, and never more than is left beside tables of so many bytes), no buffer beyond the
+  /// device's largest, no more than all components need, a multiple of two vectors. Throws an
+  /// `InputError` where the least batch is too large for the limit.
+  func lanes(
+    _ plan: LanePlan, _ precision: Precision, components: Int, beside tables: Int
+  ) throws -> Int {
     let unit = 2 * vectorWidth
-    let fit = bytes / (plan.elementsPerLane * precision.bytes)
+    let laneBytes = plan.elementsPerLane * precision.bytes
+    let left = memoryLimit - tables
+    guard unit * laneBytes <= left else {
+      throw Self.refusal(
+        needed: tables + unit * laneBytes, allowed: memoryLimit, on: device.name)
+    }
+    let share = min(device.globalMemory / 8, 1 << 30, left)
+    let bytes = device.kind == .cpu || device.isSimulator ? min(8 << 20, share) : share
     let largest = device.maxAllocation / (max(plan.widestSlot, 2) * precision.bytes)
     let useful = Self.roundUp(4 * components, to: unit)
-    return max(unit, min(fit, largest, useful, 1 << 20) / unit * unit)
+    return max(unit, min(bytes / laneBytes, largest, useful, 1 << 20) / unit * unit)
+  }
+
+  /// The error for a network that does not fit the memory that may be used.
+  static func refusal(needed: Int, allowed: Int, on place: String) -> InputError {
+    InputError(
+      "this network needs at least \(TextFormat.bytes(needed)) on \(place), and "
+        + "\(TextFormat.bytes(allowed)) may be used",
+      remedy: "allow more with --memory, choose another device, or take --precision f32")
   }
 
   static func roundUp(_ count: Int, to unit: Int) -> Int { (count + unit - 1) / unit * unit }

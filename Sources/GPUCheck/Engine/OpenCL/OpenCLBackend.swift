@@ -5,6 +5,7 @@ package final class OpenCLBackend: Backend {
   private let programs: ProgramCache
   /// Lanes of one work-item where not the device's own number.
   private let vectorWidth: Int?
+  private let memoryLimit: Int?
 
   package var name: String {
     let device = programs.context.device.description
@@ -15,11 +16,16 @@ package final class OpenCLBackend: Backend {
 
   /// Opens the device and runs its self-test. Throws an `InputError` where it is refused.
   ///
-  /// - Parameter vectorWidth: Lanes of one work-item; nil for what suits the device. Tests run the
-  ///   kernels as a GPU does, one lane a work-item, on any device.
-  package init(_ device: Device, text: KernelText, vectorWidth: Int? = nil) throws {
+  /// - Parameters:
+  ///   - vectorWidth: Lanes of one work-item; nil for what suits the device. Tests run the kernels
+  ///     as a GPU does, one lane a work-item, on any device.
+  ///   - memoryLimit: Bytes that buffers may take on the device; nil for the device's own limit.
+  package init(
+    _ device: Device, text: KernelText, vectorWidth: Int? = nil, memoryLimit: Int? = nil
+  ) throws {
     programs = ProgramCache(try Context(device), text: text)
     self.vectorWidth = vectorWidth
+    self.memoryLimit = memoryLimit
     for result in SelfTest.run(programs) {
       if let failure = result.failure {
         throw InputError(failure, remedy: "choose another device, or cpu")
@@ -49,6 +55,7 @@ package final class OpenCLBackend: Backend {
       vectorWidth.map { Specialisation(precision: precision, vectorWidth: $0) }
       ?? Specialisation(precision: precision, for: device)
     return try OpenCLLanes(
-      baseline, mode, specialisation, programs: programs, tieRoundoff: tieRoundoff)
+      baseline, mode, specialisation, programs: programs, tieRoundoff: tieRoundoff,
+      memoryLimit: memoryLimit)
   }
 }

@@ -10,27 +10,24 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
   package let precision: Precision
   private let graph: Graph
   private let plans: [LanePlan]
-  private let capacities: [Int]
   private let vectorWidth: Int
   private let sizing: LaneSizing
   private let context: Context
   private let queue: CommandQueue
   private let program: Program
-  /// Each node's tables, and its value at the baseline where `value` mode needs it.
-  private let tables: [[Buffer]]
-  private let base: [Buffer?]
+  private let tables: LaneTables
   private let termSums: [Double]
   private let lock = NSLock()
   private var kernels: [String: Kernel] = [:]
-  private let components: Buffer
-  private let moves: Buffer
-  private let flags: Buffer
-  private let slots: [Buffer]
-  private let sums: [Buffer]
+  /// Given up while memory is looked for: the old buffers must go before smaller ones can come.
+  private var buffers: LaneBuffers?
+  /// Lanes of a batch, for each segment; halved each time memory runs out.
+  private var capacities: [Int]
+  private var halvings = 0
 
   init(
     _ baseline: Baseline, _ mode: LaneMode, _ specialisation: Specialisation,
-    programs: ProgramCache, tieRoundoff: Double
+    programs: ProgramCache, tieRoundoff: Double, memoryLimit: Int?
   ) throws {
     self.mode = mode
     let precision = specialisation.precision
@@ -39,42 +36,22 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     context = programs.context
     let device = context.device.description
     vectorWidth = specialisation.vectorWidth
-    let sizing = LaneSizing(device, vectorWidth: vectorWidth)
+    let sizing = LaneSizing(device, vectorWidth: vectorWidth, memoryLimit: memoryLimit)
     self.sizing = sizing
     plans = try graph.layout.segments.indices.map {
       try LanePlan(graph: baseline.graph, segment: $0)
     }
-    capacities = zip(plans, graph.layout.segments).map {
-      sizing.lanes($0, precision, components: $1.count)
-    }
     program = try Self.program(of: plans, mode: mode, specialisation, from: programs)
     queue = try CommandQueue(context)
-    let (context, graph, capacities) = (context, graph, capacities)
-    let moving = Set(plans.flatMap { $0.steps.map(\.node) })
-    tables = try graph.nodes.indices.map { node in
-      guard moving.contains(node) else { return [] }
-      return try baseline.coefficients(node, tieRoundoff: tieRoundoff).map {
-        try Buffer(context, reals: $0, precision)
-      }
-    }
-    let needsBase = mode == .value ? moving.union(graph.terms.map(\.node)) : []
-    base = try graph.nodes.indices.map { node in
-      needsBase.contains(node)
-        ? try Buffer(context, reals: baseline.values[node], precision) : nil
+    let tables = try LaneTables(
+      context, baseline, mode, moving: Set(plans.flatMap { $0.steps.map(\.node) }), precision,
+      tieRoundoff: tieRoundoff, limit: sizing.memoryLimit)
+    self.tables = tables
+    capacities = try zip(plans, graph.layout.segments).map {
+      try sizing.lanes($0, precision, components: $1.count, beside: tables.byteCount)
     }
     termSums = graph.terms.map { baseline.values[$0.node].reduce(0, +) }
-    let lanes = capacities.max() ?? 1
-    components = try Buffer(context, byteCount: lanes * MemoryLayout<Int32>.stride)
-    moves = try Buffer(context, realCount: lanes, precision)
-    flags = try Buffer(context, byteCount: lanes * MemoryLayout<UInt32>.stride)
-    let slotCount = plans.map(\.slots.count).max() ?? 0
-    slots = try (0..<slotCount).map { [plans] slot in
-      let sizes = zip(plans, capacities).map { plan, lanes in
-        slot < plan.slots.count ? plan.slots[slot] * lanes : 0
-      }
-      return try Buffer(context, realCount: sizes.max() ?? 1, precision)
-    }
-    sums = try graph.terms.map { _ in try Buffer(context, realCount: 2 * lanes, precision) }
+    buffers = try allocate()
   }
 
   /// The program of the parts of kernels/ that the plans' steps need.
@@ -93,7 +70,41 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     return try programs.program(units, specialisation)
   }
 
-  package func wantedLanes(segment: Int) -> Int { capacities[segment] }
+  package func wantedLanes(segment: Int) -> Int { lock.withLock { capacities[segment] } }
+
+  package var notes: [String] {
+    lock.withLock {
+      guard halvings > 0 else { return [] }
+      let lanes = TextFormat.count(capacities.max() ?? 0, "lane")
+      return [
+        "memory ran out on \(context.device.description.name): batches were halved to at most \(lanes)"
+      ]
+    }
+  }
+
+  // MARK: Memory
+
+  /// Buffers for the capacities, which are halved as long as memory runs out and there is more than
+  /// the least a launch takes.
+  private func allocate() throws -> LaneBuffers {
+    while true {
+      do {
+        return try LaneBuffers(
+          context, plans, capacities: capacities, terms: graph.terms.count, precision)
+      } catch let error as OpenCLError where error.isOutOfMemory {
+        guard halve() else { throw error }
+      }
+    }
+  }
+
+  /// Halves every capacity; false where all are at their least.
+  private func halve() -> Bool {
+    let least = 2 * vectorWidth
+    guard capacities.contains(where: { $0 > least }) else { return false }
+    capacities = capacities.map { max(least, $0 / 2 / least * least) }
+    halvings += 1
+    return true
+  }
 
   /// Sends one lane of every segment on its way, so that drivers which finish compiling at the first
   /// launch have done so.
@@ -106,34 +117,46 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
   package func evaluate(_ batch: LaneBatch) throws -> LaneResults {
     try lock.withLock {
       var results = LaneResults(values: [], flags: [])
-      let capacity = capacities[batch.segment]
-      for first in stride(from: 0, to: batch.count, by: capacity) {
-        let part = try run(batch, first..<min(first + capacity, batch.count))
-        results.values += part.values
-        results.flags += part.flags
+      while results.values.count < batch.count {
+        do {
+          let first = results.values.count
+          let buffers = try buffers ?? allocate()
+          self.buffers = buffers
+          let capacity = buffers.capacities[batch.segment]
+          let part = try run(batch, first..<min(first + capacity, batch.count), buffers)
+          results.values += part.values
+          results.flags += part.flags
+        } catch let error as OpenCLError where error.isOutOfMemory {
+          // Drivers that allocate at the first use say so only now.
+          buffers = nil
+          kernels = [:]
+          guard halve() else { throw error }
+        }
       }
       return results
     }
   }
 
   /// One batch that fits the buffers.
-  private func run(_ batch: LaneBatch, _ range: Range<Int>) throws -> LaneResults {
+  private func run(
+    _ batch: LaneBatch, _ range: Range<Int>, _ buffers: LaneBuffers
+  ) throws -> LaneResults {
     let plan = plans[batch.segment]
     // Two vectors a work-item are the least the matrix product takes.
     let lanes = LaneSizing.roundUp(range.count, to: 2 * vectorWidth)
     let padding = lanes - range.count
     let numbers = batch.components[range] + [Int32](repeating: 0, count: padding)
     let steps = batch.moves[range] + [Double](repeating: 0, count: padding)
-    try numbers.withUnsafeBytes { try queue.write(components, $0) }
-    try queue.write(moves, reals: Array(steps), precision)
-    try [UInt32](repeating: 0, count: lanes).withUnsafeBytes { try queue.write(flags, $0) }
+    try numbers.withUnsafeBytes { try queue.write(buffers.components, $0) }
+    try queue.write(buffers.moves, reals: Array(steps), precision)
+    try [UInt32](repeating: 0, count: lanes).withUnsafeBytes { try queue.write(buffers.flags, $0) }
     for step in plan.steps {
-      try launch(step, lanes / vectorWidth, batch.tiePolicy)
+      try launch(step, lanes / vectorWidth, batch.tiePolicy, buffers)
     }
     var values = [Double](repeating: 0, count: range.count)
     for (number, operand) in plan.terms.enumerated() {
       guard let operand else { continue }
-      try launchSum(number, operand, lanes / vectorWidth)
+      try launchSum(number, operand, lanes / vectorWidth, buffers)
     }
     for (number, term) in graph.terms.enumerated() {
       guard plan.terms[number] != nil else {
@@ -142,32 +165,28 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
         }
         continue
       }
-      let pairs = try queue.reals(of: sums[number], count: 2 * lanes, precision)
+      let pairs = try queue.reals(of: buffers.sums[number], count: 2 * lanes, precision)
       for lane in values.indices {
         values[lane] += term.factor * (pairs[lane] + pairs[lanes + lane])
       }
     }
-    let bits = try queue.integers(of: flags, count: range.count)
+    let bits = try queue.integers(of: buffers.flags, count: range.count)
     return LaneResults(
       values: values, flags: bits.map { LaneFlags(rawValue: UInt32(bitPattern: $0)) })
   }
 
-  private func buffer(_ place: LaneOperand.Place) -> Buffer {
-    switch place {
-    case .moves: moves
-    case .slot(let number): slots[number]
-    }
-  }
-
-  private func launch(_ step: LaneStep, _ laneVectors: Int, _ policy: TiePolicy) throws {
+  private func launch(
+    _ step: LaneStep, _ laneVectors: Int, _ policy: TiePolicy, _ buffers: LaneBuffers
+  ) throws {
     let call = KernelCall(
       mode: mode, step: step, tiePolicy: policy, laneVectors: laneVectors,
-      wantedWorkItems: sizing.workItems, components: components,
-      inputs: step.inputs.map { $0.map { buffer($0.place) } }, coefficients: tables[step.node],
-      output: buffer(step.output.place), flags: flags)
+      wantedWorkItems: sizing.workItems, components: buffers.components,
+      inputs: step.inputs.map { $0.map { buffers.buffer($0.place) } },
+      coefficients: tables.coefficients[step.node], output: buffers.buffer(step.output.place),
+      flags: buffers.flags)
     switch step.action {
     case .apply(let operation): try enqueue(operation.primitive.launch(call))
-    case .expand: try enqueue(expandLaunch(call, base: base[step.node]))
+    case .expand: try enqueue(expandLaunch(call, base: tables.base[step.node]))
     }
   }
 
@@ -177,23 +196,26 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
       arguments: SliceArguments(
         kernel: "expand_slice", laneVectors: call.laneVectors, elements: elements,
         layout: call.step.inputs[0]?.layout ?? .full, useBase: mode == .value,
-        components: components, base: base, input: call.input(0), output: call.output),
+        components: call.components, base: base, input: call.input(0), output: call.output),
       global: call.global(over: elements))
   }
 
-  private func launchSum(_ term: Int, _ operand: LaneOperand, _ laneVectors: Int) throws {
+  private func launchSum(
+    _ term: Int, _ operand: LaneOperand, _ laneVectors: Int, _ buffers: LaneBuffers
+  ) throws {
     let count = graph.nodes[operand.node].count
-    let input = KernelArgument.buffer(buffer(operand.place))
+    let input = KernelArgument.buffer(buffers.buffer(operand.place))
     let arguments: any KernelArguments
     if mode == .value, operand.layout != .full {
       arguments = SliceArguments(
         kernel: "term_sum_slice_value", laneVectors: laneVectors, elements: count,
-        layout: operand.layout, useBase: nil, components: components, base: base[operand.node],
-        input: input, output: sums[term])
+        layout: operand.layout, useBase: nil, components: buffers.components,
+        base: tables.base[operand.node],
+        input: input, output: buffers.sums[term])
     } else {
       arguments = TermSumArguments(
         laneVectors: laneVectors, elements: operand.layout.stored(of: count), input: input,
-        output: sums[term])
+        output: buffers.sums[term])
     }
     try enqueue(Launch(arguments: arguments, global: [laneVectors]))
   }

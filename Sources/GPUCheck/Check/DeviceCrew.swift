@@ -1,0 +1,63 @@
+import Kernels
+
+/// The devices that are still in a check, from its first call into a driver on. One that fails is
+/// left, with a note; where none is left the CPU steps in.
+struct DeviceCrew {
+  private(set) var backends: [any Backend]
+  /// Whether a device may be left rather than ending the check.
+  let mayFallBack: Bool
+  /// What a report must say of it.
+  private(set) var notes: [String] = []
+
+  init(_ backends: [any Backend], mayFallBack: Bool) {
+    self.backends = backends
+    self.mayFallBack = mayFallBack
+  }
+
+  /// Takes every device through a step of the set-up, and keeps those that come through. What is not
+  /// a device's failure ends the check.
+  mutating func keep<Result>(
+    _ step: (any Backend) throws -> Result
+  ) throws -> [(backend: any Backend, result: Result)] {
+    var kept: [(backend: any Backend, result: Result)] = []
+    for backend in backends {
+      do {
+        kept.append((backend, try step(backend)))
+      } catch let error where mayFallBack && (error is OpenCLError || error is DeviceHang) {
+        notes.append("\(backend.name) failed (\(errorLine(error))) and was left")
+      }
+    }
+    if kept.isEmpty {
+      let cpu = CPUBackend()
+      notes.append("the check ran on the \(cpu.name)")
+      kept.append((cpu, try step(cpu)))
+    }
+    backends = kept.map(\.backend)
+    return kept
+  }
+
+  /// A pool of all devices. Where the CPU may take over, its lanes look some of every batch over
+  /// (`audit`) and step in when no device is left.
+  mutating func pool(
+    _ mode: LaneMode, _ precision: Precision, journal: (any LaneJournal)?,
+    prepare: @Sendable (any Backend) throws -> any LaneEvaluator,
+    audit: (any LaneEvaluator) -> LaneAudit
+  ) throws -> LanePool {
+    let ready = try keep(prepare)
+    guard mayFallBack, !ready.allSatisfy({ $0.backend is CPUBackend }) else {
+      return LanePool(
+        ready.map { LaneWorker($0.result, name: $0.backend.name) }, mode: mode,
+        precision: precision, journal: journal)
+    }
+    let cpu = CPUBackend()
+    let twin = try prepare(cpu)
+    let auditor = audit(twin)
+    return LanePool(
+      ready.map {
+        LaneWorker(
+          $0.result, name: $0.backend.name, audit: $0.backend is CPUBackend ? nil : auditor)
+      },
+      mode: mode, precision: precision, spare: { LaneWorker(twin, name: cpu.name) },
+      journal: journal)
+  }
+}

@@ -1,0 +1,95 @@
+import Foundation
+import Kernels
+
+/// Which devices a check may use, and how far it may go with them.
+public struct DeviceOptions: Sendable {
+  /// Devices that share the work: `auto` (GPU, other accelerator, OpenCL CPU, then the CPU without
+  /// OpenCL), `cpu`, `gpu`, `gpu:1`, `PLATFORM:DEVICE`, or part of a name.
+  public var selectors = ["auto"]
+  /// A folder of kernels to use in the place of the embedded ones.
+  public var kernelFolder: String?
+  /// Bytes that buffers may take on each device, and a check on the host; nil for what there is.
+  public var memoryLimit: Int?
+  /// Seconds after which a device that does not answer is left.
+  public var timeout = 60.0
+  /// Whether a device that fails in the middle of a check may be left, and the check go on with the
+  /// others and the CPU; the report says so. Never with kernels of one's own, whose faults are
+  /// looked for.
+  public var mayFallBack = true
+
+  /// The devices of the given selectors.
+  public init(_ selectors: [String] = ["auto"]) { self.selectors = selectors }
+}
+
+/// The devices of a check, opened and tested.
+struct OpenedDevices: Sendable {
+  var backends: [any Backend] = []
+  /// One for each device that can hang.
+  var watchdogs: [Watchdog] = []
+  /// What there is to say of how they were chosen.
+  var notes: [String] = []
+
+  /// Opens what the selectors name. Throws an `InputError` where one names no device, or one that
+  /// fails its self-test; `auto` then takes the next one.
+  init(_ options: DeviceOptions) throws {
+    let text = KernelText(folder: options.kernelFolder)
+    let wanted = options.selectors.map { $0.lowercased() }
+    let (devices, problems) = wanted.allSatisfy { $0 == "cpu" } ? ([], []) : Devices.all()
+    var notes = problems
+    var taken: Set<String> = []
+    for selector in options.selectors {
+      let isAutomatic = selector.lowercased() == "auto" && options.kernelFolder == nil
+      var left = devices
+      search: while true {
+        switch try selectDevice(selector, from: left) {
+        case .cpu:
+          try Self.take("cpu", selector, &taken)
+          backends.append(CPUBackend())
+          if !problems.isEmpty { notes.append("running on the CPU without OpenCL") }
+          break search
+        case .opencl(let device):
+          try Self.take(device.description.selector, selector, &taken)
+          do {
+            try open(device, text, options)
+            break search
+          } catch  where isAutomatic {
+            notes.append(errorLine(error))
+            left.removeAll { $0.description.selector == device.description.selector }
+            if left.isEmpty { notes.append("running on the CPU without OpenCL") }
+          }
+        }
+      }
+    }
+    self.notes = notes.isEmpty ? [] : [notes.joined(separator: "; ")]
+  }
+
+  /// Backends that are open already.
+  init(_ backends: [any Backend], notes: [String] = []) {
+    self.backends = backends
+    self.notes = notes
+  }
+
+  private static func take(
+    _ device: String, _ selector: String, _ taken: inout Set<String>
+  ) throws {
+    guard taken.insert(device).inserted else {
+      throw InputError(
+        "device \(device) is chosen twice, the second time as \"\(selector)\"",
+        remedy: "name each device once")
+    }
+  }
+
+  private mutating func open(
+    _ device: Device, _ text: KernelText, _ options: DeviceOptions
+  ) throws {
+    // Where calls from two threads break a driver, its devices wait for each other.
+    let name = device.description.name
+    let shared = Quirks.allowsThreads(device.description) ? nil : watchdogs.first
+    let watchdog = shared ?? Watchdog(device: name, limit: options.timeout)
+    let backend = try watchdog.run("being opened") {
+      try OpenCLBackend(device, text: text, memoryLimit: options.memoryLimit)
+    }
+    backends.append(WatchedBackend(backend, watchdog))
+    watchdogs.append(watchdog)
+  }
+}

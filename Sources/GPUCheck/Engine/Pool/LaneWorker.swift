@@ -1,0 +1,139 @@
+import Foundation
+import Kernels
+
+/// One device of a pool: how fast it is, what it has done, and why it was left.
+///
+/// `@unchecked Sendable`: what changes is touched under the lock only; one thread at a time works.
+package final class LaneWorker: @unchecked Sendable {
+  package let name: String
+  private let evaluator: any LaneEvaluator
+  private let audit: LaneAudit?
+  private let lock = NSLock()
+  private var pace = LanePace()
+  private var state = State()
+
+  private struct State {
+    var lanesDone = 0
+    var seconds = 0.0
+    var failure: (any Error)?
+    var notes: [String] = []
+    var isSpare = false
+  }
+
+  /// - Parameter audit: looks some lanes of every batch over on another path; nil for the path that
+  ///   is trusted.
+  package init(_ evaluator: any LaneEvaluator, name: String, audit: LaneAudit? = nil) {
+    self.evaluator = evaluator
+    self.name = name
+    self.audit = audit
+  }
+
+  var lanesDone: Int { lock.withLock { state.lanesDone } }
+  var seconds: Double { lock.withLock { state.seconds } }
+  /// Why the device was left; nil while it works.
+  var failure: (any Error)? { lock.withLock { state.failure } }
+  var notes: [String] { evaluator.notes + lock.withLock { state.notes } }
+  /// Whether it stepped in for others.
+  var isSpare: Bool {
+    get { lock.withLock { state.isSpare } }
+    set { lock.withLock { state.isSpare = newValue } }
+  }
+
+  /// Takes part after part until none is left or the device fails; then its part goes back to the
+  /// board, and `failure` says why. Throws only what `finished` throws.
+  func work(
+    _ board: LaneBoard, sharers: Int,
+    _ finished: (LaneBoard.Part, LaneResults) throws -> Void
+  ) throws {
+    while failure == nil {
+      // The last lanes are shared too: nobody takes more than its part of what is left.
+      let fair = sharers > 1 ? max(1, board.waiting / (2 * sharers)) : .max
+      let part = board.take { segment in
+        min(fair, pace.lanes(segment: segment, atMost: evaluator.wantedLanes(segment: segment)))
+      }
+      guard let part else { return }
+      do {
+        let results = try evaluate(part.lanes)
+        try finished(part, results)
+        board.finish(part, results)
+      } catch let error as DeviceFailure {
+        lock.withLock {
+          state.failure = error.cause
+          state.notes.append("\(name) failed (\(errorLine(error.cause))) and was left")
+        }
+        board.giveBack(part)
+      } catch {
+        board.giveBack(part)
+        throw error
+      }
+    }
+  }
+
+  /// What a device failed with, told apart from what others throw.
+  private struct DeviceFailure: Error {
+    var cause: any Error
+  }
+
+  private func evaluate(_ lanes: LaneBatch) throws -> LaneResults {
+    do {
+      var results = try timed(lanes)
+      guard let audit, let first = try audit.complaint(about: results, of: lanes) else {
+        return results
+      }
+      // Once may be the machine's fault, which happens; twice is the device's.
+      results = try timed(lanes)
+      if let second = try audit.complaint(about: results, of: lanes) {
+        throw InputError(
+          "it computes wrongly: \(second)", remedy: "choose another device, or cpu")
+      }
+      lock.withLock {
+        state.notes.append("\(name) gave a wrong result once, and the right one again (\(first))")
+      }
+      return results
+    } catch {
+      throw DeviceFailure(cause: error)
+    }
+  }
+
+  private func timed(_ lanes: LaneBatch) throws -> LaneResults {
+    let start = ContinuousClock.now
+    let results = try evaluator.evaluate(lanes)
+    let seconds = (ContinuousClock.now - start).seconds
+    pace.note(segment: lanes.segment, lanes: lanes.count, seconds: seconds)
+    lock.withLock {
+      state.lanesDone += lanes.count
+      state.seconds += seconds
+    }
+    return results
+  }
+}
+
+/// How many lanes a device does in a tenth of a second, as measured: desktop drivers end kernels that
+/// run for seconds, and whoever waits wants to be heard.
+private struct LanePace {
+  private static let seconds = 0.1
+  /// Lanes of a segment's first batch, of which nothing is known yet.
+  private static let first = 16_384
+  private var rates: [Int: Double] = [:]
+
+  func lanes(segment: Int, atMost limit: Int) -> Int {
+    guard let rate = rates[segment] else { return min(limit, Self.first) }
+    return max(1, Int(min(Double(limit), rate * Self.seconds)))
+  }
+
+  mutating func note(segment: Int, lanes: Int, seconds: Double) {
+    rates[segment] = Double(lanes) / max(seconds, 1e-6)
+  }
+}
+
+/// An error of a device in one line.
+package func errorLine(_ error: any Error) -> String {
+  switch error {
+  case let error as OpenCLError:
+    // Of a build log the first complaint stays.
+    let complaint = error.detail?.split(separator: "\n").first { $0.contains("error") }
+    return error.summary + (complaint.map { ": \($0)" } ?? "")
+  case let error as InputError: return error.problem
+  default: return "\(error)".replacingOccurrences(of: "\n", with: " ")
+  }
+}

@@ -1,0 +1,172 @@
+import Foundation
+import Kernels
+
+/// A device that did not answer.
+package struct DeviceHang: Error, Sendable, CustomStringConvertible {
+  package var device: String
+  /// What it was asked.
+  package var call: String
+  /// How long it was waited for.
+  package var seconds: Double
+
+  package var description: String {
+    "\(device) did not answer for \(TextFormat.seconds(seconds)) while \(call)"
+  }
+}
+
+/// Runs one device's calls on a thread of their own, one after the other, and leaves the device where
+/// a call takes longer than a limit. The thread is then lost: nothing can end a call into a driver.
+///
+/// `@unchecked Sendable`: everything that changes is touched under the lock only.
+package final class Watchdog: @unchecked Sendable {
+  private let device: String
+  private let limit: Double
+  private let lock = NSLock()
+  private let mailbox = Mailbox()
+  private var isLeft = false
+
+  /// - Parameter limit: seconds that one call may take.
+  package init(device: String, limit: Double) {
+    self.device = device
+    self.limit = limit
+  }
+
+  // The thread holds the mailbox, not the watchdog.
+  deinit { mailbox.close() }
+
+  /// Whether a call never came back.
+  package var hasLeftDevice: Bool { lock.withLock { isLeft } }
+
+  /// Runs a call on the device's thread. Throws what it throws, or `DeviceHang`.
+  package func run<Result: Sendable>(
+    _ call: String, _ body: @escaping @Sendable () throws -> Result
+  ) throws -> Result {
+    let answer = Answer<Result>()
+    lock.lock()
+    defer { lock.unlock() }
+    guard !isLeft else { throw DeviceHang(device: device, call: call, seconds: limit) }
+    mailbox.post { answer.give(Swift.Result { try body() }) }
+    guard let result = answer.wait(limit) else {
+      isLeft = true
+      throw DeviceHang(device: device, call: call, seconds: limit)
+    }
+    return try result.get()
+  }
+}
+
+/// Where the device's thread finds its next job.
+private final class Mailbox: @unchecked Sendable {
+  private let lock = NSCondition()
+  private var job: (@Sendable () -> Void)?
+  private var isClosed = false
+  private var isStarted = false
+
+  func post(_ job: @escaping @Sendable () -> Void) {
+    lock.withLock {
+      self.job = job
+      if !isStarted { start() }
+      isStarted = true
+      lock.broadcast()
+    }
+  }
+
+  func close() {
+    lock.withLock {
+      isClosed = true
+      lock.broadcast()
+    }
+  }
+
+  private func start() {
+    let thread = Thread { self.work() }
+    thread.name = "gpucheck.device"
+    // Drivers compile on it.
+    thread.stackSize = 16 << 20
+    thread.start()
+  }
+
+  private func work() {
+    while let job = next() { job() }
+  }
+
+  private func next() -> (@Sendable () -> Void)? {
+    lock.lock()
+    defer { lock.unlock() }
+    while job == nil, !isClosed { lock.wait() }
+    defer { job = nil }
+    return job
+  }
+}
+
+/// What a call came to, once it has.
+private final class Answer<Value: Sendable>: @unchecked Sendable {
+  private let lock = NSCondition()
+  private var result: Result<Value, any Error>?
+
+  func give(_ result: Result<Value, any Error>) {
+    lock.withLock {
+      self.result = result
+      lock.broadcast()
+    }
+  }
+
+  /// nil where it does not come within so many seconds. They are counted second by second: a process
+  /// that was suspended, or a machine that slept, is not a device that hangs.
+  func wait(_ seconds: Double) -> Result<Value, any Error>? {
+    lock.lock()
+    defer { lock.unlock() }
+    var left = seconds
+    while result == nil, left > 0 {
+      let slice = min(left, 1)
+      if !lock.wait(until: Date(timeIntervalSinceNow: slice)) { left -= slice }
+    }
+    return result
+  }
+}
+
+/// A backend whose every call is watched: one that hangs throws `DeviceHang`.
+package struct WatchedBackend: Backend {
+  private let backend: any Backend
+  private let watchdog: Watchdog
+
+  package init(_ backend: any Backend, _ watchdog: Watchdog) {
+    self.backend = backend
+    self.watchdog = watchdog
+  }
+
+  package var name: String { backend.name }
+  package var supportsDouble: Bool { backend.supportsDouble }
+
+  package func build(_ graph: Graph, mode: LaneMode, precision: Precision) throws {
+    try watchdog.run("building its kernels") {
+      try backend.build(graph, mode: mode, precision: precision)
+    }
+  }
+
+  package func prepare(
+    _ baseline: Baseline, mode: LaneMode, precision: Precision, tieRoundoff: Double
+  ) throws -> any LaneEvaluator {
+    let evaluator = try watchdog.run("being given the network") {
+      try backend.prepare(baseline, mode: mode, precision: precision, tieRoundoff: tieRoundoff)
+    }
+    return WatchedEvaluator(evaluator: evaluator, watchdog: watchdog)
+  }
+}
+
+private struct WatchedEvaluator: LaneEvaluator {
+  let evaluator: any LaneEvaluator
+  let watchdog: Watchdog
+
+  var mode: LaneMode { evaluator.mode }
+  var precision: Precision { evaluator.precision }
+  // One that hangs holds its locks: it is not asked.
+  var notes: [String] { watchdog.hasLeftDevice ? [] : evaluator.notes }
+
+  func wantedLanes(segment: Int) -> Int { evaluator.wantedLanes(segment: segment) }
+
+  func evaluate(_ batch: LaneBatch) throws -> LaneResults {
+    try watchdog.run("evaluating \(TextFormat.count(batch.count, "lane"))") {
+      try evaluator.evaluate(batch)
+    }
+  }
+}

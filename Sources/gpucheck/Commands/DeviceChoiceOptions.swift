@@ -1,0 +1,54 @@
+import ArgumentParser
+import GPUCheck
+
+/// Where perturbations are evaluated. Shared by the commands that perturb.
+struct DeviceChoiceOptions: ParsableArguments {
+  /// The environment variable that names the devices where `--device` does not.
+  static let variable = "GPUCHECK_DEVICE"
+
+  @Option(
+    help: .init(
+      "auto, cpu, gpu, gpu:1, an index such as 0:0, or part of a name, as gpucheck devices lists "
+        + "them; repeated, the devices share the work. (default: \(variable), else auto)",
+      valueName: "selector"),
+    completion: .list(["auto", "cpu", "gpu"]))
+  var device: [String] = []
+
+  @Option(
+    parsing: .unconditional,
+    help: .init(
+      "Memory to use at most, of each device and of the host, such as 512M or 2G. (default: what "
+        + "there is)", valueName: "size"),
+    transform: OptionValue.bytes)
+  var memory: Int?
+
+  @Option(
+    parsing: .unconditional,
+    help: .init(
+      "Leave a device that does not answer for so long. (default: 60)", valueName: "seconds"),
+    transform: OptionValue.seconds)
+  var deviceTimeout = DeviceOptions().timeout
+
+  /// The options as the library takes them.
+  func options(kernelFolder: String? = nil) -> DeviceOptions {
+    let preset = Terminal.environment(Self.variable)
+    var options = DeviceOptions(
+      !device.isEmpty
+        ? device : preset.map { $0.split(separator: ",").map(String.init) } ?? ["auto"])
+    options.kernelFolder = kernelFolder
+    options.memoryLimit = memory
+    options.timeout = deviceTimeout
+    return options
+  }
+
+  /// Opens the devices for a check.
+  func open(kernelFolder: String?) throws -> Checker {
+    do {
+      return try Checker(options(kernelFolder: kernelFolder))
+    } catch let error as InputError
+      where device.isEmpty && Terminal.environment(Self.variable) != nil
+    {
+      throw error.inFile(Self.variable)
+    }
+  }
+}
