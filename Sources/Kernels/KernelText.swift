@@ -52,6 +52,13 @@ package struct KernelText: Sendable {
     return String(decoding: file.bytes, as: UTF8.self)
   }
 
+  /// A hash of all files, as a hexadecimal number.
+  package func hash() throws(KernelTextError) -> String {
+    var hash = StableHash()
+    for name in Self.names { hash.add(try text(name)) }
+    return String(hash.value, radix: 16)
+  }
+
   /// What a program is built from: common.cl, then the given parts in order, each once, with its
   /// own line numbers in the compiler's messages.
   package func source(_ units: [KernelUnit]) throws(KernelTextError) -> [String] {

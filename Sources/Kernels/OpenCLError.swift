@@ -30,6 +30,13 @@ package struct OpenCLError: Error, Sendable, Equatable, CustomStringConvertible 
     Self.names[status] == nil ? "\(call): \(name)" : "\(call): \(name) (\(status))"
   }
 
+  /// The summary and the detail in one line; of a build log the first complaint.
+  package var line: String {
+    guard let detail, detail.contains("\n") else { return description }
+    let complaint = detail.split(separator: "\n").first { $0.contains("error") }
+    return summary + (complaint.map { ": \($0)" } ?? "")
+  }
+
   /// The summary and the detail; a detail of several lines starts on a line of its own.
   package var description: String {
     guard let detail, !detail.isEmpty else { return summary }

@@ -46,13 +46,14 @@ struct Program {
 
   private struct NotBuilt: Error {}
 
-  /// Runs the program to its end; `interruptAfter` sends it a SIGINT after so many seconds.
+  /// Runs the program to its end; `interruptAfter` sends it a SIGINT after so many seconds,
+  /// `killAfter` a SIGKILL.
   /// A `launcher` is run with the program and its arguments as its own.
   ///
   /// The environment is the tests' own without gpucheck's variables, and with those given.
   static func run(
     _ arguments: [String], launcher: URL? = nil, environment: [String: String] = [:],
-    interruptAfter: Double? = nil
+    interruptAfter: Double? = nil, killAfter: Double? = nil
   ) throws -> Ending {
     let process = Process()
     let program = try executable.get()
@@ -74,6 +75,10 @@ struct Program {
       Thread.sleep(forTimeInterval: interruptAfter)
       interrupted = .now
       process.interrupt()
+    }
+    if let killAfter {
+      Thread.sleep(forTimeInterval: killAfter)
+      kill(process.processIdentifier, SIGKILL)
     }
     let deadline = Date(timeIntervalSinceNow: 120)
     while process.isRunning {

@@ -32,6 +32,11 @@ struct NetworkFixture: Sendable, CustomTestStringConvertible {
     }
   }()
 
+  /// The case of that name.
+  static func named(_ name: String) throws -> NetworkFixture {
+    try #require(all.first { $0.name == name }, "no case \(name)")
+  }
+
   private static var folder: URL {
     (Bundle.module.resourceURL ?? Bundle.module.bundleURL)
       .appendingPathComponent("Fixtures/networks")

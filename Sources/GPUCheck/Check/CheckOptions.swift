@@ -77,6 +77,8 @@ public struct CheckOptions: Sendable {
   public var expectedCost: ExpectedCost?
   /// How many of the worst components to list.
   public var top = 10
+  /// A file that results are kept in as they come: the same check goes on from there.
+  public var journal: String?
 
   public init() {}
 }

@@ -21,6 +21,8 @@ public struct CheckReport: Sendable {
   public var device: String
   /// What each device did of the work, the one that stepped in for others last.
   public var devices: [DeviceShare] = []
+  /// Perturbations that a journal knew from an earlier run.
+  public var recalled = 0
   public var seconds: Seconds
   /// All of θ's tensors, in order.
   public var tensors: [TensorReport]

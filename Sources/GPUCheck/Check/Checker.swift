@@ -16,6 +16,7 @@ public final class Checker: Sendable {
   private let devices: OpenedDevices
   private let mayFallBack: Bool
   private let memoryLimit: Int?
+  private let kernelFolder: String?
 
   /// Opens devices.
   ///
@@ -25,6 +26,7 @@ public final class Checker: Sendable {
     devices = try OpenedDevices(options)
     mayFallBack = options.mayFallBack && options.kernelFolder == nil
     memoryLimit = options.memoryLimit
+    kernelFolder = options.kernelFolder
     setupSeconds = (ContinuousClock.now - start).seconds
   }
 
@@ -38,6 +40,7 @@ public final class Checker: Sendable {
     devices = OpenedDevices(backends)
     self.mayFallBack = mayFallBack
     memoryLimit = nil
+    kernelFolder = nil
     setupSeconds = 0
   }
 
@@ -51,6 +54,8 @@ public final class Checker: Sendable {
     progress: (@Sendable (CheckProgress) -> Void)? = nil
   ) throws -> CheckReport {
     let precision = try precision(options)
+    let checked = min(options.sample ?? .max, problem.graph.layout.count)
+    try HostMemory.require(problem.graph, checked: checked, limit: memoryLimit)
     let opening = ContinuousClock.now
     var crew = DeviceCrew(devices.backends, mayFallBack: mayFallBack)
     if options.evaluator != .textbook {
@@ -65,15 +70,19 @@ public final class Checker: Sendable {
         "the cost at θ is \(baseline.cost), expected a finite number",
         remedy: "look for log(0), overflow or extreme values in the batch and the parameters")
     }
+    let journal = try journal(problem, options, precision)
     let progress = StageProgress(start: start, report: progress)
-    var run = try run(problem, options, baseline, precision, &crew, progress)
+    var run = try run(problem, options, baseline, precision, &crew, journal, progress)
     var report = try run.complete()
     let pool = run.perturbation.pool
     report.device = options.evaluator == .textbook ? "textbook, " + CPUBackend().name : deviceName
     report.devices = pool.shares.map {
       CheckReport.DeviceShare(name: $0.name, lanes: $0.lanes, seconds: $0.seconds)
     }
-    report.warnings = problem.warnings + crew.notes + pool.notes + report.warnings
+    report.recalled = journal?.recalled ?? 0
+    report.warnings =
+      problem.warnings + crew.notes + pool.notes + [journal?.note].compactMap(\.self)
+      + report.warnings
     report.seconds.setup = setupSeconds + (start - opening).seconds
     report.seconds.total += report.seconds.setup
     return report
@@ -82,7 +91,7 @@ public final class Checker: Sendable {
   /// A check of a graph, ready to go.
   private func run(
     _ problem: Problem, _ options: CheckOptions, _ baseline: Baseline, _ precision: Precision,
-    _ crew: inout DeviceCrew, _ progress: StageProgress
+    _ crew: inout DeviceCrew, _ journal: JournalFile?, _ progress: StageProgress
   ) throws -> CheckRun {
     let tieRoundoff = max(
       problem.gradient.elementType.unitRoundoff, Precision.f64.unitRoundoff)
@@ -90,12 +99,13 @@ public final class Checker: Sendable {
     let prepare = { @Sendable (backend: any Backend, mode: LaneMode, precision: Precision) in
       try backend.prepare(baseline, mode: mode, precision: precision, tieRoundoff: tieRoundoff)
     }
-    let textbook = LanePool(TextbookEvaluator(baseline), name: "textbook")
+    let judge = TextbookEvaluator(baseline)
+    let textbook = LanePool(judge, name: "textbook")
     let mode = options.evaluator.mode
     let pool =
       options.evaluator == .textbook
-      ? textbook
-      : try crew.pool(mode, precision, journal: nil) {
+      ? LanePool(judge, name: "textbook", journal: journal?.section(0))
+      : try crew.pool(mode, precision, journal: journal?.section(0)) {
         try prepare($0, mode, precision)
       } audit: { twin in
         LaneAudit(
@@ -103,7 +113,12 @@ public final class Checker: Sendable {
           costDeviation: baseline.costVariance.squareRoot(), seed: options.seed)
       }
     let isExact = options.evaluator == .difference && precision == .f64
-    let close = isExact ? pool : LanePool(try prepare(CPUBackend(), .difference, .f64))
+    let close =
+      isExact
+      ? pool
+      : LanePool(
+        try prepare(CPUBackend(), .difference, .f64), name: CPUBackend().name,
+        journal: journal?.section(1))
     let perturbation = { (pool: LanePool) in
       Perturbation(
         pool: pool, layout: problem.graph.layout, theta: problem.parameters.values,
@@ -121,6 +136,18 @@ public final class Checker: Sendable {
       estimates: Estimates(
         problem.graph.layout.sample(options.sample, seed: options.seed), scheme: options.scheme),
       progress: progress)
+  }
+
+  /// The journal that the options ask for, opened for this check.
+  private func journal(
+    _ problem: Problem, _ options: CheckOptions, _ precision: Precision
+  ) throws -> JournalFile? {
+    guard let path = options.journal else { return nil }
+    return try JournalFile(
+      path,
+      JournalIdentity(
+        problem, options, precision, devices: devices.backends.map(\.name),
+        kernels: try KernelText(folder: kernelFolder).hash()))
   }
 
   /// The precision of the lanes. Throws where a device has not what is asked for.

@@ -23,6 +23,11 @@ extension Checker {
         "the gradient's tensors are laid out otherwise than the parameters'",
         remedy: "give both the same ParameterLayout")
     }
+    guard options.journal == nil else {
+      throw InputError(
+        "a closure's results cannot be kept in a journal: nothing tells one closure from another",
+        remedy: "leave journal")
+    }
     guard options.precision != .f32, options.evaluator != .direct else {
       throw InputError(
         "a closure is evaluated in f64, by the textbook", remedy: "leave precision and evaluator")

@@ -23,6 +23,7 @@ public enum JSONReport {
       "epsilon": .number(report.epsilon),
       "device": .string(report.device),
       "devices": .array(report.devices.map(share)),
+      "recalled": .count(report.recalled),
       "seconds": [
         "load": .number(seconds.load), "setup": .number(seconds.setup),
         "evaluation": .number(seconds.evaluation), "total": .number(seconds.total),

@@ -116,6 +116,12 @@ public enum TextReport {
           + TextFormat.seconds(seconds.load) + ", device " + TextFormat.seconds(seconds.setup)
           + ")"),
     ]
+      + (report.recalled > 0
+        ? [
+          fact(
+            "journal",
+            TextFormat.count(report.recalled, "perturbation") + " known from an earlier run")
+        ] : [])
   }
 
   /// Where it ran; of several devices, who did how much.

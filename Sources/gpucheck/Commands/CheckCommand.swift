@@ -74,6 +74,13 @@ struct CheckCommand: ParsableCommand {
   var saveNumeric: String?
 
   @Option(
+    help: .init(
+      "Keep results in this file as they come; after an interruption the same command goes on from "
+        + "there.", valueName: "file"),
+    completion: .file())
+  var journal: String?
+
+  @Option(
     help: .init("Read the kernels from this folder, for work on them.", valueName: "folder"),
     completion: .directory)
   var kernels: String?

@@ -9,6 +9,7 @@ extension CheckCommand {
     Interrupt.handle { progress.clear() }
     let passed: Bool
     let verdict: Verdict
+    let hasHungDevice: Bool
     do {
       defer { progress.clear() }
       try checkOutputs()
@@ -29,9 +30,14 @@ extension CheckCommand {
       try save(report.numeric, of: problem)
       try write(report, notes: checker.notes, alreadyTold: isShownAtOnce)
       (passed, verdict) = (report.passed, report.verdict)
+      hasHungDevice = checker.hasHungDevice
     }
-    guard !passed else { return }
-    throw verdict == .undecidable ? Failure.Status.undecidable : Failure.Status.failed
+    let status =
+      passed
+      ? .success : verdict == .undecidable ? Failure.Status.undecidable : Failure.Status.failed
+    // A driver that hangs would keep the program from ending.
+    if hasHungDevice { _exit(status.rawValue) }
+    if !passed { throw status }
   }
 
   private var options: CheckOptions {
@@ -45,23 +51,25 @@ extension CheckCommand {
     options.tolerance = tolerance
     options.expectedCost = expectedCost
     options.top = top
+    options.journal = journal
     return options
   }
 
   /// Finds before the work what could not be written after it.
   private func checkOutputs() throws {
-    let inputs = [
-      ("MODEL", files.model), ("--batch", files.batch), ("--parameters", files.parameters),
-      ("--gradient", gradient),
+    var others = [
+      (option: "MODEL", path: files.model), ("--batch", files.batch),
+      ("--parameters", files.parameters), ("--gradient", gradient),
     ]
     let report = output.map { OutputPath(option: "--output", path: $0) }
     let numeric = saveNumeric.map { OutputPath(option: "--save-numeric", path: $0) }
-    for file in [report, numeric].compactMap(\.self) {
+    let journal = journal.map { OutputPath(option: "--journal", path: $0) }
+    for file in [report, numeric, journal].compactMap(\.self) {
       try file.check()
-      try file.differs(from: inputs)
+      try file.differs(from: others)
+      others.append((file.option, file.path))
     }
     guard let numeric else { return }
-    if let report { try numeric.differs(from: [("--output", report.path)]) }
     guard numeric.isTensorFile else {
       throw InputError(
         "the suffix of the file is unknown", file: "--save-numeric \(numeric.path)",

@@ -17,6 +17,11 @@ enum Failure {
   /// on stderr.
   static func exit(_ error: any Error) -> Never {
     if let status = error as? ExitCode { Foundation.exit(status.rawValue) }
+    if error is DeviceHang {
+      // The driver would keep the program from ending.
+      Terminal.tell(line(for: error))
+      _exit(Status.badInput.rawValue)
+    }
     if isOurs(error) { refuse(line(for: error)) }
     switch GPUCheckCommand.exitCode(for: error) {
     case .success:
@@ -36,13 +41,8 @@ enum Failure {
     error is InputError || error is OpenCLError || error is KernelTextError
   }
 
-  /// An error in one line. Of a build log the first complaint stays.
-  static func line(for error: any Error) -> String {
-    guard let error = error as? OpenCLError else { return "\(error)" }
-    guard let detail = error.detail, detail.contains("\n") else { return error.description }
-    let complaint = detail.split(separator: "\n").first { $0.contains("error") }
-    return error.summary + (complaint.map { ": \($0)" } ?? "")
-  }
+  /// An error in one line.
+  static func line(for error: any Error) -> String { (error as? OpenCLError)?.line ?? "\(error)" }
 
   /// The parser's message with the way to the help.
   private static func usage(_ message: String) -> String {

@@ -33,9 +33,12 @@ package final class LanePool: @unchecked Sendable {
   }
 
   /// A pool of one evaluator that is trusted.
-  package convenience init(_ evaluator: any LaneEvaluator, name: String = "") {
+  package convenience init(
+    _ evaluator: any LaneEvaluator, name: String = "", journal: (any LaneJournal)? = nil
+  ) {
     self.init(
-      [LaneWorker(evaluator, name: name)], mode: evaluator.mode, precision: evaluator.precision)
+      [LaneWorker(evaluator, name: name)], mode: evaluator.mode, precision: evaluator.precision,
+      journal: journal)
   }
 
   /// What happened that a report must say: devices that were left and why, batches that were halved.
@@ -62,8 +65,8 @@ package final class LanePool: @unchecked Sendable {
       let count = recall.known.reduce(0) { $0 + $1.range.count }
       if count > 0 { try advance(count) }
     }
-    let record = { @Sendable (part: LaneBoard.Part, results: LaneResults) throws -> Void in
-      try recall?.record(part.batch, part.range, results)
+    let record = { @Sendable (part: LaneBoard.Part, results: LaneResults) -> Void in
+      recall?.record(part.batch, part.range, results)
     }
     while !board.isDone {
       let free = lock.withLock { workers.filter { $0.failure == nil } }
@@ -71,7 +74,7 @@ package final class LanePool: @unchecked Sendable {
         try share(board, among: free, record, advance)
       } else if let worker = free.first {
         try worker.work(board, sharers: 1) { part, results in
-          try record(part, results)
+          record(part, results)
           try advance(part.range.count)
         }
       } else {
@@ -84,18 +87,13 @@ package final class LanePool: @unchecked Sendable {
   /// Each worker on a thread of its own; this thread reports.
   private func share(
     _ board: LaneBoard, among free: [LaneWorker],
-    _ record: @escaping @Sendable (LaneBoard.Part, LaneResults) throws -> Void,
+    _ record: @escaping @Sendable (LaneBoard.Part, LaneResults) -> Void,
     _ advance: (Int) throws -> Void
   ) throws {
     let crew = Crew(count: free.count)
     for worker in free {
       let thread = Thread {
-        do {
-          try worker.work(board, sharers: free.count, record)
-        } catch {
-          crew.complain(error)
-          board.stop()
-        }
+        worker.work(board, sharers: free.count, record)
         crew.leave()
         board.wake()
       }
@@ -111,7 +109,6 @@ package final class LanePool: @unchecked Sendable {
       crew.waitUntilGone()
       throw error
     }
-    if let error = crew.complaint { throw error }
   }
 
   /// Lets the spare take over what is left; throws what the last device failed with where there is
@@ -136,14 +133,10 @@ package final class LanePool: @unchecked Sendable {
 private final class Crew: @unchecked Sendable {
   private let lock = NSCondition()
   private var count: Int
-  private var error: (any Error)?
 
   init(count: Int) { self.count = count }
 
   var isGone: Bool { lock.withLock { count == 0 } }
-  var complaint: (any Error)? { lock.withLock { error } }
-
-  func complain(_ error: any Error) { lock.withLock { self.error = self.error ?? error } }
 
   func leave() {
     lock.withLock {
@@ -171,12 +164,11 @@ package struct LaneRecall: Sendable {
   /// Results of some lanes of some batches.
   package var known: [(batch: Int, range: Range<Int>, results: LaneResults)]
   /// Keeps the results of some lanes of a batch; may be called from several threads.
-  package var record:
-    @Sendable (_ batch: Int, _ range: Range<Int>, _ results: LaneResults) throws -> Void
+  package var record: @Sendable (_ batch: Int, _ range: Range<Int>, _ results: LaneResults) -> Void
 
   package init(
     known: [(batch: Int, range: Range<Int>, results: LaneResults)],
-    record: @escaping @Sendable (Int, Range<Int>, LaneResults) throws -> Void
+    record: @escaping @Sendable (Int, Range<Int>, LaneResults) -> Void
   ) {
     self.known = known
     self.record = record

@@ -40,11 +40,11 @@ package final class LaneWorker: @unchecked Sendable {
   }
 
   /// Takes part after part until none is left or the device fails; then its part goes back to the
-  /// board, and `failure` says why. Throws only what `finished` throws.
+  /// board, and `failure` says why.
   func work(
     _ board: LaneBoard, sharers: Int,
     _ finished: (LaneBoard.Part, LaneResults) throws -> Void
-  ) throws {
+  ) rethrows {
     while failure == nil {
       // The last lanes are shared too: nobody takes more than its part of what is left.
       let fair = sharers > 1 ? max(1, board.waiting / (2 * sharers)) : .max
@@ -52,30 +52,22 @@ package final class LaneWorker: @unchecked Sendable {
         min(fair, pace.lanes(segment: segment, atMost: evaluator.wantedLanes(segment: segment)))
       }
       guard let part else { return }
-      do {
-        let results = try evaluate(part.lanes)
-        try finished(part, results)
+      switch evaluate(part.lanes) {
+      case .success(let results):
         board.finish(part, results)
-      } catch let error as DeviceFailure {
+        try finished(part, results)
+      case .failure(let error):
         lock.withLock {
-          state.failure = error.cause
-          state.notes.append("\(name) failed (\(errorLine(error.cause))) and was left")
+          state.failure = error
+          state.notes.append("\(name) failed (\(errorLine(error))) and was left")
         }
         board.giveBack(part)
-      } catch {
-        board.giveBack(part)
-        throw error
       }
     }
   }
 
-  /// What a device failed with, told apart from what others throw.
-  private struct DeviceFailure: Error {
-    var cause: any Error
-  }
-
-  private func evaluate(_ lanes: LaneBatch) throws -> LaneResults {
-    do {
+  private func evaluate(_ lanes: LaneBatch) -> Result<LaneResults, any Error> {
+    Result {
       var results = try timed(lanes)
       guard let audit, let first = try audit.complaint(about: results, of: lanes) else {
         return results
@@ -90,8 +82,6 @@ package final class LaneWorker: @unchecked Sendable {
         state.notes.append("\(name) gave a wrong result once, and the right one again (\(first))")
       }
       return results
-    } catch {
-      throw DeviceFailure(cause: error)
     }
   }
 
@@ -129,10 +119,7 @@ private struct LanePace {
 /// An error of a device in one line.
 package func errorLine(_ error: any Error) -> String {
   switch error {
-  case let error as OpenCLError:
-    // Of a build log the first complaint stays.
-    let complaint = error.detail?.split(separator: "\n").first { $0.contains("error") }
-    return error.summary + (complaint.map { ": \($0)" } ?? "")
+  case let error as OpenCLError: return error.line
   case let error as InputError: return error.problem
   default: return "\(error)".replacingOccurrences(of: "\n", with: " ")
   }

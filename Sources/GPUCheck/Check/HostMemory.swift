@@ -1,0 +1,36 @@
+import Foundation
+
+/// What a check's own data take on the host: a driver's memory comes on top of it.
+enum HostMemory {
+  /// Bytes that a check of a graph needs, by what it holds at its peak: for every element of every
+  /// node its value, variance, adjoint and table entry; for every component its estimate, scales and
+  /// result; and the scratch memory of CPU lanes on all cores.
+  static func needed(_ graph: Graph, checked: Int) throws -> Int {
+    let elements = graph.nodes.reduce(0) { $0 + $1.count }
+    let lanes = try graph.layout.segments.indices.map {
+      try LanePlan(graph: graph, segment: $0).elementsPerLane
+    }
+    let scratch = (lanes.max() ?? 0) * leastChunk * ProcessInfo.processInfo.activeProcessorCount
+    return [
+      (elements, 5 * real), (graph.layout.count, 6 * real), (checked, 7 * real), (scratch, real),
+    ].reduce(0) { total, part in
+      part.0.multiplied(by: part.1).flatMap { total.adding($0) } ?? .max
+    }
+  }
+
+  /// Throws an `InputError` where a check needs more than may be used.
+  static func require(_ graph: Graph, checked: Int, limit: Int?) throws {
+    guard let limit else { return }
+    let needed = try needed(graph, checked: checked)
+    guard needed <= limit else {
+      throw InputError(
+        "this check needs about \(TextFormat.bytes(needed)) of the host's memory, and "
+          + "\(TextFormat.bytes(limit)) may be used",
+        remedy: "allow more with --memory, or check fewer components with --sample")
+    }
+  }
+
+  private static let real = MemoryLayout<Double>.size
+  /// Lanes of a core's smallest chunk.
+  private static let leastChunk = 8
+}
