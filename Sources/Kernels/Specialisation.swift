@@ -46,7 +46,7 @@ package struct Specialisation: Sendable {
   /// hash of the source. Stable from one run to the next.
   package func cacheKey(for device: DeviceDescription, source: [String]) -> String {
     var hash = StableHash()
-    hash.add(source.joined(separator: "\n"))
+    hash.add(Array(source.joined(separator: "\n").utf8))
     return [
       device.platformName, device.platformVersion, device.name, device.version,
       device.driverVersion, options(for: device),
