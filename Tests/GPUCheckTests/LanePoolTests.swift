@@ -48,6 +48,18 @@ import Testing
     #expect(pool.shares.reduce(0) { $0 + $1.lanes } == batches.reduce(0) { $0 + $1.count })
   }
 
+  @Test("Batches grow to what a device does in a tenth of a second, and no further")
+  func pace() throws {
+    let stand = Stand(evaluator: try evaluator(), wanted: 1 << 20, secondsPerLane: 2e-4)
+    let batch = LaneBatch(
+      segment: 0, components: [Int32](repeating: 0, count: 3000),
+      moves: [Double](repeating: 1e-5, count: 3000))
+    _ = try LanePool(stand).evaluate([batch])
+    let sizes = stand.batches
+    #expect(sizes.first == 256 && sizes.reduce(0, +) == 3000)
+    #expect(sizes.dropFirst().dropLast().allSatisfy { (150...500).contains($0) }, "\(sizes)")
+  }
+
   @Test("A device that fails is left, and the others do its lanes", arguments: [0, 1, 5])
   func failing(after calls: Int) throws {
     let batches = try batches()
@@ -219,26 +231,35 @@ final class Stand: LaneEvaluator, @unchecked Sendable {
   private let delay: Double
   private let fault: Fault
   private let lock = NSLock()
-  private var calls = 0
+  private let secondsPerLane: Double
+  private var sizes: [Int] = []
 
-  init(evaluator: any LaneEvaluator, wanted: Int, delay: Double = 0, fault: Fault = .none) {
+  init(
+    evaluator: any LaneEvaluator, wanted: Int, delay: Double = 0, secondsPerLane: Double = 0,
+    fault: Fault = .none
+  ) {
     self.evaluator = evaluator
     self.wanted = wanted
     self.delay = delay
+    self.secondsPerLane = secondsPerLane
     self.fault = fault
   }
 
   var mode: LaneMode { evaluator.mode }
   var precision: Precision { evaluator.precision }
 
+  /// The sizes of the batches that came.
+  var batches: [Int] { lock.withLock { sizes } }
+
   func wantedLanes(segment: Int) -> Int { wanted }
 
   func evaluate(_ batch: LaneBatch) throws -> LaneResults {
     let call = lock.withLock {
-      calls += 1
-      return calls - 1
+      sizes.append(batch.count)
+      return sizes.count - 1
     }
-    if delay > 0 { Thread.sleep(forTimeInterval: delay) }
+    let pause = delay + secondsPerLane * Double(batch.count)
+    if pause > 0 { Thread.sleep(forTimeInterval: pause) }
     var results = try evaluator.evaluate(batch)
     switch fault {
     case .none: break

@@ -103,7 +103,7 @@ package final class LaneWorker: @unchecked Sendable {
 private struct LanePace {
   private static let seconds = 0.1
   /// Lanes of a segment's first batch, of which nothing is known yet.
-  private static let first = 16_384
+  private static let first = 256
   private var rates: [Int: Double] = [:]
 
   func lanes(segment: Int, atMost limit: Int) -> Int {
