@@ -44,20 +44,30 @@ struct DeviceCrew {
     audit: (any LaneEvaluator) -> LaneAudit
   ) throws -> LanePool {
     let ready = try keep(prepare)
+    let names = Self.distinct(ready.map(\.backend.name))
     guard mayFallBack, !ready.allSatisfy({ $0.backend is CPUBackend }) else {
       return LanePool(
-        ready.map { LaneWorker($0.result, name: $0.backend.name) }, mode: mode,
+        zip(ready, names).map { LaneWorker($0.result, name: $1) }, mode: mode,
         precision: precision, journal: journal)
     }
     let cpu = CPUBackend()
     let twin = try prepare(cpu)
     let auditor = audit(twin)
     return LanePool(
-      ready.map {
-        LaneWorker(
-          $0.result, name: $0.backend.name, audit: $0.backend is CPUBackend ? nil : auditor)
+      zip(ready, names).map {
+        LaneWorker($0.result, name: $1, audit: $0.backend is CPUBackend ? nil : auditor)
       },
       mode: mode, precision: precision, spare: { LaneWorker(twin, name: cpu.name) },
       journal: journal)
+  }
+
+  /// Names with a number before those that stand more than once.
+  private static func distinct(_ names: [String]) -> [String] {
+    var seen: [String: Int] = [:]
+    return names.map { name in
+      guard names.filter({ $0 == name }).count > 1 else { return name }
+      seen[name, default: 0] += 1
+      return "#\(seen[name, default: 0]) \(name)"
+    }
   }
 }
