@@ -13,18 +13,17 @@ package final class OpenCLBackend: Backend {
 
   package var supportsDouble: Bool { programs.context.device.description.supportsDouble }
 
-  /// Opens the device and runs its self-test. Throws an `InputError` where it is refused.
+  /// Opens the device once it has passed its self-test, now or at an earlier time. Throws an
+  /// `InputError` where it is refused.
   ///
   /// - Parameter vectorWidth: Lanes of one work-item; nil for what suits the device. Tests run the
   ///   kernels as a GPU does, one lane a work-item, on any device.
   package init(_ device: Device, text: KernelText, vectorWidth: Int? = nil) throws {
+    if let failure = SelfTest.results(device, text: text).firstFailure {
+      throw InputError(failure, remedy: "choose another device, or cpu")
+    }
     programs = ProgramCache(try Context(device), text: text)
     self.vectorWidth = vectorWidth
-    for result in SelfTest.run(programs) {
-      if let failure = result.failure {
-        throw InputError(failure, remedy: "choose another device, or cpu")
-      }
-    }
   }
 
   package func build(_ graph: Graph, mode: LaneMode, precision: Precision) throws {
