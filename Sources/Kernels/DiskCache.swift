@@ -13,7 +13,8 @@ package struct DiskCache: Sendable {
   /// The cache of this user; nil where it is switched off or there is no home for it.
   package static let standard = DiskCache(ProcessInfo.processInfo.environment)
 
-  private let folder: URL
+  /// Where the files are.
+  package let folder: URL
 
   /// A cache in a folder, which is made at the first write.
   package init(folder: String) { self.folder = URL(fileURLWithPath: folder, isDirectory: true) }

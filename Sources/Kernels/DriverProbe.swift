@@ -33,8 +33,8 @@ package enum DriverProbe {
       if !answer.devices.isEmpty { cache?.keep(answer, of: "platforms", key: key) }
       return nil
     case .failure(let failure):
-      return "no OpenCL: a driver \(failure.reason) when asked for its devices; "
-        + "OCL_ICD_VENDORS can name the folder of those to use"
+      return failure.line("no OpenCL: a driver", "when asked for its devices")
+        + "; OCL_ICD_VENDORS can name the folder of those to use"
     }
   }()
 
@@ -51,14 +51,20 @@ package enum DriverProbe {
         && answer.results.map(\.precision) == device.description.precisions
       return isOfDevice ? answer.results : nil
     case .failure(let failure):
-      let line = "the driver of \(device.description.name) \(failure.reason) in its self-test"
+      let line = failure.line("the driver of \(device.description.name)", "in its self-test")
       return [SelfTestResult(device.description, refusal: line)]
     }
   }
 
-  /// What became of a process, after the words "the driver".
+  /// What became of a process.
   private struct Failure: Error {
-    let reason: String
+    var reason: String
+    var lastWords: String
+
+    func line(_ who: String, _ when: String) -> String {
+      let words = lastWords.isEmpty ? "" : " (its last words: \(lastWords))"
+      return "\(who) \(reason) \(when)" + words
+    }
   }
 
   /// The answer, or how the process ended without one; nil where it could not be started.
@@ -68,14 +74,13 @@ package enum DriverProbe {
     if child.ending == .exited(0), let answer = try? Answer(child.output) {
       return .success(answer)
     }
-    let what =
+    let reason =
       switch child.ending {
       case .exited(let status): "ended the process with status \(status)"
       case .killed(let signal): "ended the process with signal \(signal) (\(name(of: signal)))"
       case .timedOut: "did not come to an end within \(seconds.formatted()) s"
       }
-    let words = child.lastWords.isEmpty ? "" : " (its last words: \(child.lastWords))"
-    return .failure(Failure(reason: what + words))
+    return .failure(Failure(reason: reason, lastWords: child.lastWords))
   }
 
   private static func name(of signal: Int32) -> String {

@@ -14,10 +14,10 @@ enum Failure {
   }
 
   /// Ends the program with an error's status: help and version on stdout, anything else as one line
-  /// on stderr.
+  /// on stderr, with the compiler's log under it where a kernel does not build.
   static func exit(_ error: any Error) -> Never {
     if let status = error as? ExitCode { Foundation.exit(status.rawValue) }
-    if isOurs(error) { refuse(line(for: error)) }
+    if isOurs(error) { refuse(line(for: error), log: log(of: error)) }
     switch GPUCheckCommand.exitCode(for: error) {
     case .success:
       print(GPUCheckCommand.fullMessage(for: error))
@@ -27,8 +27,9 @@ enum Failure {
     }
   }
 
-  private static func refuse(_ line: String) -> Never {
+  private static func refuse(_ line: String, log: [String] = []) -> Never {
     Terminal.tell(line)
+    for line in log { Terminal.draw("  \(TextFormat.plain(line))\n") }
     Foundation.exit(Status.badInput.rawValue)
   }
 
@@ -43,6 +44,17 @@ enum Failure {
     let complaint = detail.split(separator: "\n").first { $0.contains("error") }
     return error.summary + (complaint.map { ": \($0)" } ?? "")
   }
+
+  /// The first lines of a build log.
+  private static func log(of error: any Error) -> [String] {
+    guard let detail = (error as? OpenCLError)?.detail else { return [] }
+    let lines = detail.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    guard lines.count > 1 else { return [] }
+    let left = lines.count - logLines
+    return lines.prefix(logLines) + (left > 0 ? ["… and \(left) more lines"] : [])
+  }
+
+  private static let logLines = 40
 
   /// The parser's message with the way to the help.
   private static func usage(_ message: String) -> String {

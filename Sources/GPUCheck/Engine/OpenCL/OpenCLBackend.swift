@@ -16,10 +16,14 @@ package final class OpenCLBackend: Backend {
   /// Opens the device once it has passed its self-test, now or at an earlier time. Throws an
   /// `InputError` where it is refused.
   ///
-  /// - Parameter vectorWidth: Lanes of one work-item; nil for what suits the device. Tests run the
-  ///   kernels as a GPU does, one lane a work-item, on any device.
-  package init(_ device: Device, text: KernelText, vectorWidth: Int? = nil) throws {
-    if let failure = SelfTest.results(device, text: text).firstFailure {
+  /// - Parameters:
+  ///   - vectorWidth: Lanes of one work-item; nil for what suits the device. Tests run the kernels
+  ///     as a GPU does, one lane a work-item, on any device.
+  ///   - cache: Where the self-test's results are kept; nil to run it.
+  package init(
+    _ device: Device, text: KernelText, vectorWidth: Int? = nil, cache: DiskCache? = .standard
+  ) throws {
+    if let failure = SelfTest.results(device, text: text, cache: cache).firstFailure {
       throw InputError(failure, remedy: "choose another device, or cpu")
     }
     programs = ProgramCache(try Context(device), text: text)
