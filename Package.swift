@@ -10,6 +10,7 @@ let package = Package(
   products: [
     .library(name: "GPUCheck", targets: ["GPUCheck"]),
     .executable(name: "gpucheck", targets: ["GPUCheckCLI"]),
+    .library(name: "FaultyOpenCL", type: .dynamic, targets: ["FaultyOpenCL"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -41,6 +42,9 @@ let package = Package(
       dependencies: ["GPUCheck", "Kernels", numerics],
       resources: [.copy("Fixtures")]),
     .testTarget(name: "CommandLineTests", dependencies: ["GPUCheck"]),
+    // For the tests: an OpenCL library that fails on demand. They open it by its file, since a
+    // library that is linked would take the place of the real one everywhere.
+    .target(name: "FaultyOpenCL", path: "Tests/FaultyOpenCL"),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -37,12 +37,15 @@ package enum Devices {
 
   /// Every usable device of every platform, in order. What cannot be used (no loader, a platform
   /// that fails, a device older than OpenCL 1.2) is one line each among the problems.
+  ///
+  /// - Parameter library: Where the functions are from; nil for this process's own table, once
+  ///   another process has shown that the drivers survive it (`DriverProbe`).
   package static func all(
-    _ library: Result<OpenCL, OpenCLUnavailable> = OpenCL.shared,
-    withoutDouble: Bool = doubleIsForbidden
+    _ library: Result<OpenCL, OpenCLUnavailable>? = nil, withoutDouble: Bool = doubleIsForbidden
   ) -> (devices: [Device], problems: [String]) {
+    if library == nil, let problem = DriverProbe.listingProblem { return ([], [problem]) }
     let cl: OpenCL
-    switch library {
+    switch library ?? OpenCL.shared {
     case .success(let loaded): cl = loaded
     case .failure(let reason): return ([], [reason.description])
     }

@@ -1,5 +1,5 @@
 /// The two precisions a kernel is built for.
-package enum Precision: String, Sendable, CaseIterable {
+package enum Precision: String, Sendable, CaseIterable, Codable {
   /// IEEE binary32, OpenCL's `float`.
   case f32
   /// IEEE binary64, OpenCL's `double`, behind cl_khr_fp64.

@@ -1,3 +1,5 @@
+import Foundation
+
 /// One thing that must be known of some devices and cannot be asked of them.
 package struct Quirk: Sendable {
   /// What the quirk changes.
@@ -8,6 +10,8 @@ package struct Quirk: Sendable {
     case vectorBytes(Int)
     /// Calls from two threads at once break it, against the specification.
     case oneThread
+    /// The driver runs a command, and ends the whole process where `PATH` has none of that name.
+    case needsCommand(String, remedy: String)
   }
 
   /// Which devices, in words.
@@ -36,6 +40,13 @@ package enum Quirks {
       source: "Oclgrind 21.10 under two threads: crashes, and builds that fail at random",
       applies: { $0.platformName.contains("Oclgrind") }),
     Quirk(
+      devices: "PoCL's CPUs", effect: .needsCommand("ld", remedy: "install binutils"),
+      source: """
+        PoCL's lib/CL/devices/common.c links every kernel through clang's driver, which runs ld; \
+        without it PoCL 3.1 aborts the process in clEnqueueNDRangeKernel
+        """,
+      applies: { $0.platformName == "Portable Computing Language" && $0.kind == .cpu }),
+    Quirk(
       devices: "every CPU", effect: .vectorBytes(64),
       source: """
         measured on PoCL 3.1, two cores: float16/double8 accumulators 168 and 92 GFLOP/s, a kernel \
@@ -52,6 +63,27 @@ package enum Quirks {
   /// Whether several threads may use the device at once, each with its own queue and kernels.
   package static func allowsThreads(_ device: DeviceDescription) -> Bool {
     !table.contains { $0.effect == .oneThread && $0.applies(device) }
+  }
+
+  /// Why the device must not be used as things stand, with what to do about it; nil where it may.
+  package static func refusal(
+    of device: DeviceDescription, path: String? = ProcessInfo.processInfo.environment["PATH"]
+  ) -> String? {
+    for quirk in table where quirk.applies(device) {
+      if case .needsCommand(let command, let remedy) = quirk.effect, !isOnPath(command, path) {
+        return """
+          the driver of \(device.name) needs the command \(command), which is not on the PATH \
+          (\(remedy), or add its folder to PATH)
+          """
+      }
+    }
+    return nil
+  }
+
+  private static func isOnPath(_ command: String, _ path: String?) -> Bool {
+    (path ?? "").split(separator: ":").contains {
+      FileManager.default.isExecutableFile(atPath: "\($0)/\(command)")
+    }
   }
 
   /// How many reals a work-item treats at once: 1, or what fills the device's explicit vectors.

@@ -1,15 +1,31 @@
 import Foundation
 
 /// What the self-test found on a device in one precision.
-package struct SelfTestResult: Sendable {
+package struct SelfTestResult: Sendable, Equatable, Codable {
+  /// How a function did.
+  package struct Function: Sendable, Equatable, Codable {
+    /// The function's name in OpenCL C, or what was computed.
+    package let name: String
+    /// Its largest error in units in the last place, infinite for a wrong infinity, sign or NaN.
+    package let maxULP: Double
+    /// The largest error allowed.
+    package let limit: Double
+
+    var isWithinLimit: Bool { maxULP <= limit }
+  }
+
   /// The precision tested.
   package let precision: Precision
   /// The vector width it ran with.
   package let vectorWidth: Int
-  /// The largest error of each function in units in the last place, and the largest allowed.
-  package let functions: [(name: String, maxULP: Double, limit: Double)]
+  /// Every function of the test, in its order; none where the test could not run.
+  package let functions: [Function]
   /// Why the device is refused, in one line; nil where it passed.
   package let failure: String?
+  /// Whether the result is one of an earlier run.
+  package internal(set) var isCached = false
+
+  private enum CodingKeys: CodingKey { case precision, vectorWidth, functions, failure }
 
   /// Whether every function was within its limit and sums held.
   package var passed: Bool { failure == nil }
@@ -25,7 +41,7 @@ package enum SelfTest {
     let device = programs.context.device.description
     return (precisions ?? device.precisions).map { precision in
       let specialisation = Specialisation(precision: precision, for: device)
-      var found: [(name: String, maxULP: Double, limit: Double)] = []
+      var found: [SelfTestResult.Function] = []
       var failure: String?
       do {
         let program = try programs.program([KernelUnit(file: "selftest.cl")], specialisation)
@@ -36,8 +52,7 @@ package enum SelfTest {
           failure = try sumFailure(program, queue, specialisation)
         }
       } catch let error as OpenCLError {
-        let line = error.detail?.split(separator: "\n").first { $0.contains("error") }
-        failure = error.summary + (line.map { ": \($0)" } ?? "")
+        failure = error.line
       } catch {
         failure = "\(error)"
       }
@@ -49,9 +64,9 @@ package enum SelfTest {
 
   /// The first function beyond its limit, in words.
   private static func functionFailure(
-    _ found: [(name: String, maxULP: Double, limit: Double)], _ precision: Precision
+    _ found: [SelfTestResult.Function], _ precision: Precision
   ) -> String? {
-    guard let bad = found.first(where: { !($0.maxULP <= $0.limit) }) else { return nil }
+    guard let bad = found.first(where: { !$0.isWithinLimit }) else { return nil }
     guard bad.maxULP.isFinite else {
       return "\(bad.name) gives a wrong infinity, a wrong sign or no number"
     }
@@ -62,7 +77,7 @@ package enum SelfTest {
   /// Runs `selftest_functions` and measures it against the host.
   private static func functionErrors(
     _ program: Program, _ queue: CommandQueue, _ specialisation: Specialisation
-  ) throws -> [(name: String, maxULP: Double, limit: Double)] {
+  ) throws -> [SelfTestResult.Function] {
     let precision = specialisation.precision
     let table = SelfTestTable(precision)
     let count = table.x.count
@@ -85,7 +100,8 @@ package enum SelfTest {
         let error = ulpError(values[row * count + i], expected, precision)
         if !(error <= worst) { worst = error.isNaN ? .infinity : error }
       }
-      return (function.name, worst, function.limit(precision))
+      return SelfTestResult.Function(
+        name: function.name, maxULP: worst, limit: function.limit(precision))
     }
   }
 

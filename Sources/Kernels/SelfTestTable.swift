@@ -37,6 +37,14 @@ struct SelfTestTable {
     Function(name: "fma", single: 0.5, double: 0.5) { x, y, z in fma(x, y, z) },
   ]
 
+  /// A text that is the same exactly for the same functions, limits and arguments.
+  static func fingerprint(_ precision: Precision) -> String {
+    let table = SelfTestTable(precision)
+    let arguments = (table.x + table.y + table.z).map { String($0.bitPattern, radix: 16) }
+    let limits = functions.map { "\($0.name) \($0.limit(precision))" }
+    return StableHash.digits(of: (limits + arguments).joined(separator: " "))
+  }
+
   /// The arguments, each a number of the precision: x of every function; y the divisor and second
   /// factor, never 0; z the summand. `[count]`, a multiple of 16.
   let x, y, z: [Double]

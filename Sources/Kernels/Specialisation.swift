@@ -45,12 +45,10 @@ package struct Specialisation: Sendable {
   /// A key that is the same exactly for the same build: platform, device, versions, options and a
   /// hash of the source. Stable from one run to the next.
   package func cacheKey(for device: DeviceDescription, source: [String]) -> String {
-    var hash = StableHash()
-    hash.add(Array(source.joined(separator: "\n").utf8))
     return [
       device.platformName, device.platformVersion, device.name, device.version,
       device.driverVersion, options(for: device),
-      String(hash.value, radix: 16),
+      StableHash.digits(of: source.joined(separator: "\n")),
     ].joined(separator: "|")
   }
 }

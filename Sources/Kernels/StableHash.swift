@@ -5,6 +5,13 @@ package struct StableHash: Sendable {
 
   package init() {}
 
+  /// The hash of a text's UTF-8 bytes, in hexadecimal digits.
+  package static func digits(of text: String) -> String {
+    var hash = StableHash()
+    hash.add(Array(text.utf8))
+    return String(hash.value, radix: 16)
+  }
+
   /// Takes one byte in.
   @inline(__always)
   package mutating func add(_ byte: UInt8) {

@@ -25,32 +25,49 @@ struct Program {
   static let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().deletingLastPathComponent()
 
-  /// `gpucheck` beside the bundle of the tests, or in a folder above it.
-  private static let executable: Result<URL, NotBuilt> = {
+  private static let executable = Result { try built("gpucheck") }
+
+  /// What the build put beside the bundle of the tests, or in a folder above it.
+  static func built(_ name: String) throws -> URL {
     let starts = [Bundle.main.bundleURL, URL(fileURLWithPath: CommandLine.arguments[0])]
     for start in starts {
       var folder = start
       for _ in 0..<5 {
-        let candidate = folder.appendingPathComponent("gpucheck")
+        let candidate = folder.appendingPathComponent(name)
         var isFolder: ObjCBool = false
         if FileManager.default.fileExists(atPath: candidate.path, isDirectory: &isFolder),
           !isFolder.boolValue
         {
-          return .success(candidate)
+          return candidate
         }
         folder.deleteLastPathComponent()
       }
     }
-    return .failure(NotBuilt())
+    throw NotBuilt(name: name)
+  }
+
+  private struct NotBuilt: Error {
+    var name: String
+  }
+
+  /// What the runs of these tests learn of devices, apart from what the user's own have. It goes
+  /// with the process.
+  private static let cache: String = {
+    atexit { try? FileManager.default.removeItem(atPath: Program.cachePath) }
+    return cachePath
   }()
 
-  private struct NotBuilt: Error {}
+  private static var cachePath: String {
+    let name = "gpucheck-cache-\(ProcessInfo.processInfo.processIdentifier)"
+    return FileManager.default.temporaryDirectory.appendingPathComponent(name).path
+  }
 
   /// Runs the program to its end; `interruptAfter` sends it a SIGINT after so many seconds,
   /// `killAfter` a SIGKILL.
   /// A `launcher` is run with the program and its arguments as its own.
   ///
-  /// The environment is the tests' own without gpucheck's variables, and with those given.
+  /// The environment is the tests' own without gpucheck's variables, with a cache of the tests' own
+  /// and with those given.
   static func run(
     _ arguments: [String], launcher: URL? = nil, environment: [String: String] = [:],
     interruptAfter: Double? = nil, killAfter: Double? = nil
@@ -61,7 +78,9 @@ struct Program {
     process.arguments = (launcher == nil ? [] : [program.path]) + arguments
     process.currentDirectoryURL = repository
     process.environment = ProcessInfo.processInfo.environment
-      .filter { !$0.key.hasPrefix("GPUCHECK_") }.merging(environment) { $1 }
+      .filter { !$0.key.hasPrefix("GPUCHECK_") }
+      .merging(["GPUCHECK_CACHE_DIR": cache]) { $1 }
+      .merging(environment) { $1 }
     process.standardInput = FileHandle.nullDevice
     // Files take any amount without anybody reading at the same time, as pipes would need.
     let folder = try TemporaryFolder()

@@ -20,7 +20,7 @@ enum TestCheckers {
       let device = try #require(
         devices.first { $0.description.kind == .cpu && !$0.isSimulator },
         "no OpenCL CPU device: install PoCL")
-      return try OpenCLBackend(device, text: KernelText(), vectorWidth: vectorWidth)
+      return try OpenCLBackend(device, text: KernelText(), vectorWidth: vectorWidth, cache: nil)
     }
   }
 

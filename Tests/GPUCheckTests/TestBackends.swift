@@ -33,7 +33,7 @@ enum TestBackend: String, Sendable, CaseIterable, CustomTestStringConvertible {
 
   /// An OpenCL CPU with kernels of one's own.
   static func open(_ text: KernelText, withoutDouble: Bool = false) throws -> any Backend {
-    try OpenCLBackend(poclDevice(withoutDouble: withoutDouble), text: text)
+    try OpenCLBackend(poclDevice(withoutDouble: withoutDouble), text: text, cache: nil)
   }
 
   /// The machine's OpenCL CPU, never a simulator.

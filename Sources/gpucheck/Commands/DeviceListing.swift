@@ -20,11 +20,12 @@ struct ListedDevice {
   var isSimulator = false
   /// One for each precision; none for the host's CPU, whose arithmetic the others are held to.
   var selfTests: [SelfTestResult] = []
-  /// Why the self-test could not begin.
-  var refusal: String?
 
   /// The first thing that speaks against the device, in one line; nil where it passed.
-  var failure: String? { refusal ?? selfTests.compactMap(\.failure).first }
+  var failure: String? { selfTests.firstFailure }
+
+  /// Whether the self-test was an earlier one.
+  var isCached: Bool { selfTests.contains(where: \.isCached) }
 }
 
 /// The devices of this machine, each with the result of its self-test.
@@ -35,13 +36,14 @@ struct DeviceListing {
   /// What `--device auto` takes.
   var automatic = "cpu"
 
-  /// Asks OpenCL and tests every device, calling `willTest` with the device's summary before.
-  init(willTest: (String) -> Void) {
+  /// Asks OpenCL and tests every device, calling `willTest` with the device's summary before;
+  /// `again` runs the tests whatever is known from earlier times.
+  init(again: Bool, willTest: (String) -> Void) {
     let (found, problems) = Devices.all()
     self.problems = problems
     for device in found {
       willTest(device.description.summary)
-      devices.append(ListedDevice(testing: device))
+      devices.append(ListedDevice(testing: device, again: again))
     }
     let usable = found.indices.filter { devices[$0].failure == nil }.map { found[$0] }
     if case .opencl(let device)? = try? selectDevice("auto", from: usable) {
@@ -52,18 +54,14 @@ struct DeviceListing {
 }
 
 extension ListedDevice {
-  fileprivate init(testing device: Device) {
+  fileprivate init(testing device: Device, again: Bool) {
     let facts = device.description
     self.init(
       index: facts.selector, platform: facts.platformName, name: facts.name, vendor: facts.vendor,
       type: facts.kind.rawValue, version: facts.version, driver: facts.driverVersion,
       memoryBytes: facts.globalMemory, computeUnits: facts.computeUnits,
-      double: facts.supportsDouble, isSimulator: facts.isSimulator)
-    do {
-      selfTests = SelfTest.run(ProgramCache(try Context(device)))
-    } catch {
-      refusal = Failure.line(for: error)
-    }
+      double: facts.supportsDouble, isSimulator: facts.isSimulator,
+      selfTests: SelfTest.results(device, again: again))
   }
 
   fileprivate init(_ host: HostCPU) {

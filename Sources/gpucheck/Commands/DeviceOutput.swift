@@ -1,3 +1,4 @@
+import Foundation
 import GPUCheck
 import Kernels
 
@@ -40,17 +41,8 @@ extension ListedDevice {
       "\(kind) of \(vendor), platform \(platform)",
       [version, driver.map { "driver \($0)" }].compactMap(\.self).joined(separator: ", "),
       "\(TextFormat.count(computeUnits, "compute unit")), \(memory), \(arithmetic)",
-      "self-test " + (failure.map { "FAILED: \($0)" } ?? "passed: " + tested),
-    ]
-  }
-
-  /// What the self-test compared: `10 functions in f32, 10 in f64`.
-  private var tested: String {
-    selfTests.enumerated().map { place, test in
-      let count = test.functions.count
-      let words = place == 0 ? TextFormat.count(count, "function") : "\(count)"
-      return "\(words) in \(test.precision.rawValue)"
-    }.joined(separator: ", ")
+      "self-test " + (failure.map { "FAILED: \($0)" } ?? "passed" + (isCached ? " (cached)" : "")),
+    ] + (failure == nil ? selfTests.map(\.line) : [])
   }
 
   fileprivate var json: JSONValue {
@@ -61,6 +53,7 @@ extension ListedDevice {
       "computeUnits": .count(computeUnits), "double": .bool(double),
       "selfTest": [
         "passed": .bool(failure == nil),
+        "cached": .bool(isCached),
         "functions": .array(selfTests.flatMap { $0.functionsJSON }),
         "failure": .text(failure),
       ],
@@ -69,6 +62,12 @@ extension ListedDevice {
 }
 
 extension SelfTestResult {
+  /// The errors of one precision: `f32, errors in ULP: exp 0.61, …`.
+  fileprivate var line: String {
+    let errors = functions.map { $0.name + String(format: " %.2g", $0.maxULP) }
+    return "\(precision.rawValue), largest errors in ULP: " + errors.joined(separator: ", ")
+  }
+
   fileprivate var functionsJSON: [JSONValue] {
     functions.map { function in
       [

@@ -8,7 +8,8 @@ struct DevicesCommand: ParsableCommand {
     abstract: "Lists the devices a check can run on.",
     discussion: """
       Every OpenCL device with the result of its self-test, and the CPU, on which checks run \
-      without OpenCL. --device of gpucheck check takes the index or part of a name. A simulator \
+      without OpenCL. The self-test runs once per device, driver and version; --retest runs it \
+      again. --device of gpucheck check takes the index or part of a name. A simulator \
       is never chosen automatically.
 
       Examples:
@@ -23,10 +24,13 @@ struct DevicesCommand: ParsableCommand {
     completion: OptionValue.completion(OutputFormat.self), transform: OptionValue.choice)
   var format = OutputFormat.text
 
+  @Flag(help: "Run the self-tests again, whatever is known from earlier times.")
+  var retest = false
+
   func run() throws {
     let progress = ProgressLine(quiet: false)
     Interrupt.handle { progress.clear() }
-    let listing = DeviceListing { progress.show("testing \($0)") }
+    let listing = DeviceListing(again: retest) { progress.show("testing \($0)") }
     progress.clear()
     listing.problems.forEach { Terminal.tell($0) }
     switch format {

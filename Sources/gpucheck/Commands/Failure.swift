@@ -14,7 +14,7 @@ enum Failure {
   }
 
   /// Ends the program with an error's status: help and version on stdout, anything else as one line
-  /// on stderr.
+  /// on stderr, with the compiler's log under it where a kernel does not build.
   static func exit(_ error: any Error) -> Never {
     if let status = error as? ExitCode { Foundation.exit(status.rawValue) }
     if error is DeviceHang {
@@ -22,7 +22,7 @@ enum Failure {
       Terminal.tell(line(for: error))
       _exit(Status.badInput.rawValue)
     }
-    if isOurs(error) { refuse(line(for: error)) }
+    if isOurs(error) { refuse(line(for: error), log: log(of: error)) }
     switch GPUCheckCommand.exitCode(for: error) {
     case .success:
       print(GPUCheckCommand.fullMessage(for: error))
@@ -32,8 +32,9 @@ enum Failure {
     }
   }
 
-  private static func refuse(_ line: String) -> Never {
+  private static func refuse(_ line: String, log: [String] = []) -> Never {
     Terminal.tell(line)
+    for line in log { Terminal.draw("  \(TextFormat.plain(line))\n") }
     Foundation.exit(Status.badInput.rawValue)
   }
 
@@ -43,6 +44,17 @@ enum Failure {
 
   /// An error in one line.
   static func line(for error: any Error) -> String { (error as? OpenCLError)?.line ?? "\(error)" }
+
+  /// The first lines of a build log.
+  private static func log(of error: any Error) -> [String] {
+    guard let detail = (error as? OpenCLError)?.detail else { return [] }
+    let lines = detail.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    guard lines.count > 1 else { return [] }
+    let left = lines.count - logLines
+    return lines.prefix(logLines) + (left > 0 ? ["… and \(left) more lines"] : [])
+  }
+
+  private static let logLines = 40
 
   /// The parser's message with the way to the help.
   private static func usage(_ message: String) -> String {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import GPUCheck
+import Kernels
 
 /// The program: one file a subcommand.
 @main
@@ -23,13 +24,19 @@ struct GPUCheckCommand: ParsableCommand {
         gpucheck --generate-completion-script bash    (or zsh, fish)
       """,
     version: version,
-    subcommands: [CheckCommand.self, DevicesCommand.self])
+    subcommands: [CheckCommand.self, DevicesCommand.self, SelfTestCommand.self])
 
   static var commandNames: [String] {
     configuration.subcommands.compactMap { $0.configuration.commandName }
   }
 
+  private static var shownNames: [String] {
+    configuration.subcommands.filter { $0.configuration.shouldDisplay }
+      .compactMap { $0.configuration.commandName }
+  }
+
   static func main() {
+    DriverProbe.program = SelfTestCommand.program
     do {
       try refuseUnknownCommand()
       var command = try parseAsRoot()
@@ -41,9 +48,9 @@ struct GPUCheckCommand: ParsableCommand {
 
   /// The parser would call a mistyped command an unexpected argument.
   private static func refuseUnknownCommand() throws {
-    let names = commandNames + ["help"]
+    let names = shownNames + ["help"]
     guard let first = CommandLine.arguments.dropFirst().first, !first.hasPrefix("-"),
-      !names.contains(first)
+      !names.contains(first), !commandNames.contains(first)
     else { return }
     let near = nearestName(to: first, among: names).map { "; did you mean \($0)?" }
     throw InputError(

@@ -14,23 +14,24 @@ package final class OpenCLBackend: Backend {
 
   package var supportsDouble: Bool { programs.context.device.description.supportsDouble }
 
-  /// Opens the device and runs its self-test. Throws an `InputError` where it is refused.
+  /// Opens the device once it has passed its self-test, now or at an earlier time. Throws an
+  /// `InputError` where it is refused.
   ///
   /// - Parameters:
   ///   - vectorWidth: Lanes of one work-item; nil for what suits the device. Tests run the kernels
   ///     as a GPU does, one lane a work-item, on any device.
   ///   - memoryLimit: Bytes that buffers may take on the device; nil for the device's own limit.
+  ///   - cache: Where the self-test's results are kept; nil to run it.
   package init(
-    _ device: Device, text: KernelText, vectorWidth: Int? = nil, memoryLimit: Int? = nil
+    _ device: Device, text: KernelText, vectorWidth: Int? = nil, memoryLimit: Int? = nil,
+    cache: DiskCache? = .standard
   ) throws {
+    if let failure = SelfTest.results(device, text: text, cache: cache).firstFailure {
+      throw InputError(failure, remedy: "choose another device, or cpu")
+    }
     programs = ProgramCache(try Context(device), text: text)
     self.vectorWidth = vectorWidth
     self.memoryLimit = memoryLimit
-    for result in SelfTest.run(programs) {
-      if let failure = result.failure {
-        throw InputError(failure, remedy: "choose another device, or cpu")
-      }
-    }
   }
 
   package func build(_ graph: Graph, mode: LaneMode, precision: Precision) throws {

@@ -1,0 +1,134 @@
+import Foundation
+
+/// The first touch of a driver, in a process that can be spared: some abort or hang where they
+/// should report an error.
+///
+/// `gpucheck` names itself as the program to run; it answers `self-test`, a command that is not
+/// shown. Without such a program, as in the library, this process takes the risk.
+package enum DriverProbe {
+  /// The program that answers `self-test`. Set once, before other threads run.
+  package nonisolated(unsafe) static var program: URL?
+
+  /// The environment variable for how long a driver may take over the self-test, in seconds.
+  package static let secondsVariable = "GPUCHECK_SELF_TEST_SECONDS"
+
+  /// As long as a driver may take; a minute unless the environment says otherwise. PoCL takes one
+  /// to three seconds when its own cache is empty, Oclgrind the same.
+  static let seconds: Double =
+    ProcessInfo.processInfo.environment[secondsVariable].flatMap(Double.init)
+    .flatMap { $0 > 0 && $0 <= 86400 ? $0 : nil } ?? 60
+
+  // MARK: Asking
+
+  /// Why OpenCL must be left alone: what became of a process that listed the devices. nil where it
+  /// did, now or (by the cache) at an earlier time with the same drivers.
+  static let listingProblem: String? = {
+    guard let program else { return nil }
+    let key = InstalledPlatforms.fingerprint()
+    let cache = DiskCache.standard
+    if cache?.value(Answer.self, of: "platforms", key: key) != nil { return nil }
+    switch ask(program, []) {
+    case nil: return nil
+    case .success(let answer):
+      if !answer.devices.isEmpty { cache?.keep(answer, of: "platforms", key: key) }
+      return nil
+    case .failure(let failure):
+      return failure.line("no OpenCL: a driver", "when asked for its devices")
+        + "; OCL_ICD_VENDORS can name the folder of those to use"
+    }
+  }()
+
+  /// The results of a device's self-test in another process; nil where there cannot be one.
+  static func selfTest(_ device: Device, _ text: KernelText) -> [SelfTestResult]? {
+    guard let program else { return nil }
+    let folder = text.folder.map { ["--kernels", $0] } ?? []
+    switch ask(program, [device.description.selector] + folder) {
+    case nil: return nil
+    case .success(let answer):
+      // A driver may list its devices in another order each time.
+      let isOfDevice =
+        answer.devices == [device.description.summary]
+        && answer.results.map(\.precision) == device.description.precisions
+      return isOfDevice ? answer.results : nil
+    case .failure(let failure):
+      let line = failure.line("the driver of \(device.description.name)", "in its self-test")
+      return [SelfTestResult(device.description, refusal: line)]
+    }
+  }
+
+  /// What became of a process.
+  private struct Failure: Error {
+    var reason: String
+    var lastWords: String
+
+    func line(_ who: String, _ when: String) -> String {
+      let words = lastWords.isEmpty ? "" : " (its last words: \(lastWords))"
+      return "\(who) \(reason) \(when)" + words
+    }
+  }
+
+  /// The answer, or how the process ended without one; nil where it could not be started.
+  private static func ask(_ program: URL, _ arguments: [String]) -> Result<Answer, Failure>? {
+    let arguments = ["self-test"] + arguments
+    guard let child = try? ChildProcess(program, arguments, seconds: seconds) else { return nil }
+    if child.ending == .exited(0), let answer = try? Answer(child.output) {
+      return .success(answer)
+    }
+    let reason =
+      switch child.ending {
+      case .exited(let status): "ended the process with status \(status)"
+      case .killed(let signal): "ended the process with signal \(signal) (\(name(of: signal)))"
+      case .timedOut: "did not come to an end within \(seconds.formatted()) s"
+      }
+    return .failure(Failure(reason: reason, lastWords: child.lastWords))
+  }
+
+  private static func name(of signal: Int32) -> String {
+    strsignal(signal).map { String(cString: $0) } ?? "unknown"
+  }
+
+  // MARK: Answering
+
+  /// What the other process writes on stdout.
+  private struct Answer: Codable {
+    /// The devices that were listed or tested, as their summaries.
+    var devices: [String]
+    var results: [SelfTestResult] = []
+
+    init(devices: [String], results: [SelfTestResult] = []) {
+      self.devices = devices
+      self.results = results
+    }
+
+    init(_ data: Data) throws {
+      let decoder = JSONDecoder()
+      decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+        positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+      self = try decoder.decode(Self.self, from: data)
+    }
+
+    func encoded() throws -> Data {
+      let encoder = JSONEncoder()
+      encoder.nonConformingFloatEncodingStrategy = .convertToString(
+        positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+      return try encoder.encode(self)
+    }
+  }
+
+  /// The other side: lists the devices, or runs the self-test of the one a selector such as `0:0`
+  /// stands for, in this process. What is returned goes to stdout and nothing else.
+  package static func answer(_ selector: String?, _ text: KernelText) throws -> Data {
+    program = nil
+    // If the process that asked is no longer there to end this one.
+    alarm(UInt32(seconds.rounded(.up)) + 5)
+    let devices = Devices.all().devices
+    guard let selector else {
+      return try Answer(devices: devices.map(\.description.summary)).encoded()
+    }
+    let chosen = devices.filter { $0.description.selector == selector }
+    return try Answer(
+      devices: chosen.map(\.description.summary),
+      results: chosen.flatMap { SelfTest.run($0, text) }
+    ).encoded()
+  }
+}
