@@ -41,7 +41,7 @@ let package = Package(
       name: "GPUCheckTests",
       dependencies: ["GPUCheck", "Kernels", numerics],
       resources: [.copy("Fixtures")]),
-    .testTarget(name: "CommandLineTests", dependencies: ["GPUCheck"]),
+    .testTarget(name: "CommandLineTests", dependencies: ["GPUCheck", "Kernels"]),
     // For the tests: an OpenCL library that fails on demand. They open it by its file, since a
     // library that is linked would take the place of the real one everywhere.
     .target(name: "FaultyOpenCL", path: "Tests/FaultyOpenCL"),

@@ -167,6 +167,24 @@ import Testing
     #expect((test["failure"] as? String)?.contains("signal 6") == true)
   }
 
+  @Test(
+    "A device that fails in the middle: auto goes on and says what happened",
+    arguments: [
+      ("status clEnqueueNDRangeKernel 20 -36", "CL_INVALID_COMMAND_QUEUE"),
+      ("status clEnqueueReadBuffer 12 -5", "clEnqueueReadBuffer: CL_OUT_OF_RESOURCES"),
+      ("memory 9000", "clCreateBuffer: CL_MEM_OBJECT_ALLOCATION_FAILURE"),
+    ])
+  func middle(fault: String, words: String) throws {
+    let environment = try FaultyOpenCL.environment(fault)
+    let end = try Program.run(
+      digits("gradient.npz", ["--sample", "200"]), environment: environment)
+    #expect(end.status == 0 && end.output.hasPrefix("RIGHT  "), "\(end.errors)")
+    #expect(end.output.replacingOccurrences(of: "\n", with: " ").contains(words), "\(end.output)")
+    let wrong = try Program.run(
+      digits("wrong-transposed-W2.npz", ["--sample", "200"]), environment: environment)
+    #expect(wrong.status == 1 && wrong.output.hasPrefix("WRONG  "), "\(wrong.errors)")
+  }
+
   @Test("A kernel that does not build: one line, its log under it, exit 2")
   func kernelError() throws {
     let folder = try TemporaryFolder()

@@ -71,7 +71,18 @@ struct OclgrindTests {
     // The one template: a kernel for each family of functions.
     try #require(names.remove("KERNEL") != nil)
     names.formUnion(everyElementFunction.map { "\($0.kernel.rule)_element_\(mode)" })
-    return names.filter { !$0.hasSuffix("_\(other)") }
+    return names.filter { !$0.hasSuffix("_\(other)") }.subtracting(selfTestKernels)
+  }
+
+  /// Those of the self-test, which runs in a process of its own.
+  private static let selfTestKernels: Set = ["selftest_functions", "selftest_sum"]
+
+  @Test("The self-test runs without a report")
+  func selfTest() throws {
+    let run = try oclgrind.run(["self-test", "0:0"])
+    #expect(run.status == 0)
+    #expect(run.kernels == Self.selfTestKernels)
+    #expect(run.reports.isEmpty, "\(run.reports.prefix(3).joined())")
   }
 
   // MARK: Planted errors
@@ -186,10 +197,28 @@ struct Oclgrind {
 
   /// Checks some components of a network of the fixtures with all of Oclgrind's checks switched on.
   func check(_ network: String, _ options: [String], launcher: URL? = nil) throws -> Run {
-    let folder = try TemporaryFolder()
-    defer { withExtendedLifetime(folder) {} }
-    let (report, log) = (folder["report.json"], folder["oclgrind.log"])
     let inputs = "Tests/GPUCheckTests/Fixtures/networks/\(network)"
+    let folder = try TemporaryFolder()
+    var run = try self.run(
+      [
+        "check", "\(inputs)/model.json", "--batch", "\(inputs)/batch.npz",
+        "--parameters", "\(inputs)/parameters.npz", "--gradient", "\(inputs)/gradient.npz",
+        "--device", "Oclgrind", "--sample", "8", "--format", "json",
+        "--output", folder["report.json"],
+      ] + options, launcher: launcher)
+    if let data = FileManager.default.contents(atPath: folder["report.json"]) {
+      let parsed = try JSONSerialization.jsonObject(with: data)
+      let object = try #require(parsed as? [String: Any])
+      run.device = object["device"] as? String ?? ""
+      run.precision = object["precision"] as? String ?? ""
+    }
+    return run
+  }
+
+  /// Runs the program with all of Oclgrind's checks switched on.
+  func run(_ arguments: [String], launcher: URL? = nil) throws -> Run {
+    let folder = try TemporaryFolder()
+    let log = folder["oclgrind.log"]
     let checks = [
       "OCLGRIND_CHECK_API": "1", "OCLGRIND_DATA_RACES": "1", "OCLGRIND_UNINITIALIZED": "1",
       "OCLGRIND_INST_COUNTS": "1", "OCLGRIND_MAX_ERRORS": "100000", "OCLGRIND_LOG": log,
@@ -198,25 +227,16 @@ struct Oclgrind {
       "OCLGRIND_BUILD_OPTIONS": "-cl-opt-disable",
     ]
     let end = try Program.run(
-      [
-        "check", "\(inputs)/model.json", "--batch", "\(inputs)/batch.npz",
-        "--parameters", "\(inputs)/parameters.npz", "--gradient", "\(inputs)/gradient.npz",
-        "--device", "Oclgrind", "--sample", "8", "--format", "json", "--output", report,
-      ] + options, launcher: launcher,
+      arguments, launcher: launcher,
       environment: checks.merging(launcher == nil ? environment : [:]) { $1 })
-
     var run = Run(status: end.status, errors: end.errors)
-    if let data = FileManager.default.contents(atPath: report) {
-      let parsed = try JSONSerialization.jsonObject(with: data)
-      let object = try #require(parsed as? [String: Any])
-      run.device = object["device"] as? String ?? ""
-      run.precision = object["precision"] as? String ?? ""
-    }
     let written = try #require(
       FileManager.default.contents(atPath: log), "Oclgrind wrote no log: \(end.errors)")
     run.reports = Self.reports(String(decoding: written, as: UTF8.self))
-    // The counts of instructions stand on stdout, kernel by kernel.
-    run.kernels = Set(end.output.matches(of: /executed for kernel '(\w+)'/).map { String($0.1) })
+    // The counts of instructions stand on stdout, kernel by kernel; where an answer to gpucheck
+    // itself goes there, on stderr.
+    run.kernels = Set(
+      (end.output + end.errors).matches(of: /executed for kernel '(\w+)'/).map { String($0.1) })
     return run
   }
 

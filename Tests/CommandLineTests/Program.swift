@@ -52,7 +52,7 @@ struct Program {
 
   /// What the runs of these tests learn of devices, apart from what the user's own have. It goes
   /// with the process.
-  private static let cache: String = {
+  static let cache: String = {
     atexit { try? FileManager.default.removeItem(atPath: Program.cachePath) }
     return cachePath
   }()
