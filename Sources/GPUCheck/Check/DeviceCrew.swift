@@ -6,8 +6,10 @@ struct DeviceCrew {
   private(set) var backends: [any Backend]
   /// Whether a device may be left rather than ending the check.
   let mayFallBack: Bool
+  private var failures: [String] = []
+
   /// What a report must say of it.
-  private(set) var notes: [String] = []
+  var notes: [String] { failures + backends.flatMap(\.notes) }
 
   init(_ backends: [any Backend], mayFallBack: Bool) {
     self.backends = backends
@@ -24,12 +26,12 @@ struct DeviceCrew {
       do {
         kept.append((backend, try step(backend)))
       } catch let error where mayFallBack && (error is OpenCLError || error is DeviceHang) {
-        notes.append("\(backend.name) failed (\(errorLine(error))) and was left")
+        failures.append("\(backend.name) failed (\(errorLine(error))) and was left")
       }
     }
     if kept.isEmpty {
       let cpu = CPUBackend()
-      notes.append("the check ran on the \(cpu.name)")
+      failures.append("the check ran on the \(cpu.name)")
       kept.append((cpu, try step(cpu)))
     }
     backends = kept.map(\.backend)

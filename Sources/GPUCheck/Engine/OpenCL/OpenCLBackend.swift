@@ -1,4 +1,5 @@
 import Kernels
+import Synchronization
 
 /// Lanes on an OpenCL device.
 package final class OpenCLBackend: Backend {
@@ -6,6 +7,7 @@ package final class OpenCLBackend: Backend {
   /// Lanes of one work-item where not the device's own number.
   private let vectorWidth: Int?
   private let memoryLimit: Int?
+  private let buildNotes = Mutex<[String]>([])
 
   package var name: String {
     let device = programs.context.device.description
@@ -39,8 +41,12 @@ package final class OpenCLBackend: Backend {
     let zeros = [Double](repeating: 0, count: graph.layout.count)
     let blank = Baseline(
       graph: graph, parameters: try ParameterVector(layout: graph.layout, values: zeros))
-    try lanes(blank, mode, precision, tieRoundoff: 0).warmUp()
+    let lanes = try lanes(blank, mode, precision, tieRoundoff: 0)
+    try lanes.warmUp()
+    buildNotes.withLock { $0 += lanes.notes }
   }
+
+  package var notes: [String] { buildNotes.withLock(\.self) }
 
   package func prepare(
     _ baseline: Baseline, mode: LaneMode, precision: Precision, tieRoundoff: Double

@@ -23,7 +23,8 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
   private var buffers: LaneBuffers?
   /// Lanes of a batch, for each segment; halved each time memory runs out.
   private var capacities: [Int]
-  private var halvings = 0
+  /// What the last call failed with for want of memory.
+  private var shortage: OpenCLError?
 
   init(
     _ baseline: Baseline, _ mode: LaneMode, _ specialisation: Specialisation,
@@ -74,10 +75,11 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
 
   package var notes: [String] {
     lock.withLock {
-      guard halvings > 0 else { return [] }
+      guard let shortage else { return [] }
       let lanes = TextFormat.count(capacities.max() ?? 0, "lane")
       return [
-        "memory ran out on \(context.device.description.name): batches were halved to at most \(lanes)"
+        "memory ran out on \(context.device.description.name) (\(shortage.line)): batches were halved "
+          + "to at most \(lanes)"
       ]
     }
   }
@@ -92,17 +94,17 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
         return try LaneBuffers(
           context, plans, capacities: capacities, terms: graph.terms.count, precision)
       } catch let error as OpenCLError where error.isOutOfMemory {
-        guard halve() else { throw error }
+        guard halve(for: error) else { throw error }
       }
     }
   }
 
   /// Halves every capacity; false where all are at their least.
-  private func halve() -> Bool {
+  private func halve(for error: OpenCLError) -> Bool {
     let least = 2 * vectorWidth
     guard capacities.contains(where: { $0 > least }) else { return false }
     capacities = capacities.map { max(least, $0 / 2 / least * least) }
-    halvings += 1
+    shortage = error
     return true
   }
 
@@ -130,7 +132,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
           // Drivers that allocate at the first use say so only now.
           buffers = nil
           kernels = [:]
-          guard halve() else { throw error }
+          guard halve(for: error) else { throw error }
         }
       }
       return results

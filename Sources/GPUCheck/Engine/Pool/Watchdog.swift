@@ -136,6 +136,8 @@ package struct WatchedBackend: Backend {
 
   package var name: String { backend.name }
   package var supportsDouble: Bool { backend.supportsDouble }
+  // One that hangs holds its locks: it is not asked.
+  package var notes: [String] { watchdog.hasLeftDevice ? [] : backend.notes }
 
   package func build(_ graph: Graph, mode: LaneMode, precision: Precision) throws {
     try watchdog.run("building its kernels") {
@@ -159,7 +161,6 @@ private struct WatchedEvaluator: LaneEvaluator {
 
   var mode: LaneMode { evaluator.mode }
   var precision: Precision { evaluator.precision }
-  // One that hangs holds its locks: it is not asked.
   var notes: [String] { watchdog.hasLeftDevice ? [] : evaluator.notes }
 
   func wantedLanes(segment: Int) -> Int { evaluator.wantedLanes(segment: segment) }
