@@ -61,8 +61,15 @@ package struct DiskCache: Sendable {
     try? data.write(to: file(kind, key), options: .atomic)
   }
 
+  /// Forgets what stands under a key.
+  package func forget(_ kind: String, key: String) {
+    try? FileManager.default.removeItem(at: file(kind, key))
+  }
+
   private func file(_ kind: String, _ key: String) -> URL {
-    folder.appendingPathComponent("\(kind)-\(String(fnv1a(key), radix: 16)).json")
+    var hash = StableHash()
+    hash.add(key)
+    return folder.appendingPathComponent("\(kind)-\(String(hash.value, radix: 16)).json")
   }
 }
 

@@ -45,15 +45,12 @@ package struct Specialisation: Sendable {
   /// A key that is the same exactly for the same build: platform, device, versions, options and a
   /// hash of the source. Stable from one run to the next.
   package func cacheKey(for device: DeviceDescription, source: [String]) -> String {
-    let hash = String(fnv1a(source.joined(separator: "\n")), radix: 16)
+    var hash = StableHash()
+    hash.add(Array(source.joined(separator: "\n").utf8))
     return [
       device.platformName, device.platformVersion, device.name, device.version,
-      device.driverVersion, options(for: device), hash,
+      device.driverVersion, options(for: device),
+      String(hash.value, radix: 16),
     ].joined(separator: "|")
   }
-}
-
-/// The 64-bit FNV-1a hash of a text's UTF-8 bytes (Fowler, Noll, Vo; RFC 9923).
-func fnv1a(_ text: String) -> UInt64 {
-  text.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01b3 }
 }
