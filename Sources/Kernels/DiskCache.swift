@@ -61,6 +61,11 @@ package struct DiskCache: Sendable {
     try? data.write(to: file(kind, key), options: .atomic)
   }
 
+  /// Forgets what stands under a key.
+  package func forget(_ kind: String, key: String) {
+    try? FileManager.default.removeItem(at: file(kind, key))
+  }
+
   private func file(_ kind: String, _ key: String) -> URL {
     folder.appendingPathComponent("\(kind)-\(StableHash.digits(of: key)).json")
   }

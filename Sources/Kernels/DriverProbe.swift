@@ -12,11 +12,11 @@ package enum DriverProbe {
   /// The environment variable for how long a driver may take over the self-test, in seconds.
   package static let secondsVariable = "GPUCHECK_SELF_TEST_SECONDS"
 
-  /// As long as a driver may take; a minute unless the environment says otherwise. PoCL takes one
-  /// to three seconds when its own cache is empty, Oclgrind the same.
+  /// As long as a driver may take; 45 unless the environment says otherwise. PoCL takes one to three
+  /// seconds when its own cache is empty, Oclgrind the same.
   static let seconds: Double =
     ProcessInfo.processInfo.environment[secondsVariable].flatMap(Double.init)
-    .flatMap { $0 > 0 && $0 <= 86400 ? $0 : nil } ?? 60
+    .flatMap { $0 > 0 && $0 <= 86400 ? $0 : nil } ?? 45
 
   // MARK: Asking
 

@@ -4,7 +4,8 @@ extension SelfTest {
   /// them, else those of a run, in a process of its own where this program has one for it
   /// (`DriverProbe`). Never throws: what fails is a failure of the device, in one line.
   ///
-  /// Failures are not cached: whoever mends a machine is not asked to empty a folder.
+  /// Failures are not kept, and end what was kept: whoever mends a machine is not asked to empty a
+  /// folder.
   ///
   /// - Parameters:
   ///   - again: Whether to run it whatever the cache has.
@@ -16,28 +17,32 @@ extension SelfTest {
     if let refusal = Quirks.refusal(of: description) {
       return [SelfTestResult(description, refusal: refusal)]
     }
+    let precisions = description.precisions
     // Without the text there is no key, and the run will say what is missing.
-    let keys = description.precisions.map { try? key($0, description, text) }
-    if let cache, !again {
-      let known = zip(description.precisions, keys).compactMap { precision, key in
-        key.flatMap { cache.value(SelfTestResult.self, of: kind, key: $0) }
-          .flatMap { $0.isSound(precision) ? $0 : nil }
-      }
-      if known.count == keys.count {
-        return known.map { result in
-          var result = result
-          result.isCached = true
-          return result
-        }
-      }
+    let keys = precisions.compactMap { try? key($0, description, text) }
+    if let cache, !again, keys.count == precisions.count {
+      let known = zip(precisions, keys).compactMap { cached($0, key: $1, in: cache) }
+      if known.count == keys.count { return known }
     }
     let results = DriverProbe.selfTest(device, text) ?? run(device, text)
-    for (result, precision) in zip(results, description.precisions) where result.isSound(precision)
-    {
-      guard let key = try? key(precision, description, text) else { continue }
-      cache?.keep(result, of: kind, key: key)
+    for (precision, key) in zip(precisions, keys) {
+      if let sound = results.first(where: { $0.isSound(precision) }) {
+        cache?.keep(sound, of: kind, key: key)
+      } else {
+        cache?.forget(kind, key: key)
+      }
     }
     return results
+  }
+
+  private static func cached(
+    _ precision: Precision, key: String, in cache: DiskCache
+  ) -> SelfTestResult? {
+    guard var result = cache.value(SelfTestResult.self, of: kind, key: key),
+      result.isSound(precision)
+    else { return nil }
+    result.isCached = true
+    return result
   }
 
   /// Runs the test in this process.

@@ -37,12 +37,16 @@ struct SelfTestTable {
     Function(name: "fma", single: 0.5, double: 0.5) { x, y, z in fma(x, y, z) },
   ]
 
-  /// A text that is the same exactly for the same functions, limits and arguments.
+  /// A number that is the same exactly for the same functions, limits and arguments.
   static func fingerprint(_ precision: Precision) -> String {
     let table = SelfTestTable(precision)
-    let arguments = (table.x + table.y + table.z).map { String($0.bitPattern, radix: 16) }
-    let limits = functions.map { "\($0.name) \($0.limit(precision))" }
-    return StableHash.digits(of: (limits + arguments).joined(separator: " "))
+    var hash = StableHash()
+    for function in functions {
+      hash.add(function.name)
+      hash.add([function.limit(precision)])
+    }
+    for arguments in [table.x, table.y, table.z] { hash.add(arguments) }
+    return String(hash.value, radix: 16)
   }
 
   /// The arguments, each a number of the precision: x of every function; y the divisor and second

@@ -41,7 +41,7 @@ struct OpenedDevices: Sendable {
       let isAutomatic = selector.lowercased() == "auto" && options.kernelFolder == nil
       var left = devices
       search: while true {
-        switch try selectDevice(selector, from: left) {
+        switch try Self.choose(selector, left, problems) {
         case .cpu:
           try Self.take("cpu", selector, &taken)
           backends.append(CPUBackend())
@@ -67,6 +67,20 @@ struct OpenedDevices: Sendable {
   init(_ backends: [any Backend], notes: [String] = []) {
     self.backends = backends
     self.notes = notes
+  }
+
+  /// The device that a selector names; where there is none, what is wrong with OpenCL here may be
+  /// why.
+  private static func choose(
+    _ selector: String, _ devices: [Device], _ problems: [String]
+  ) throws -> DeviceChoice {
+    do {
+      return try selectDevice(selector, from: devices)
+    } catch {
+      var error = error
+      if !problems.isEmpty { error.problem += " (\(problems.joined(separator: "; ")))" }
+      throw error
+    }
   }
 
   private static func take(
