@@ -87,11 +87,17 @@ extension Network {
 
   /// The tensors of a batch that nothing asks for.
   package func unusedNames(in batch: [String: Tensor]) -> [String] {
-    var used: Set = ["x", "y"]
-    for layer in layers {
-      if case .mask(let name) = layer.dropout { used.insert(name) }
-    }
+    let used = batchNames
     return batch.keys.filter { !used.contains($0) }.sorted()
+  }
+
+  /// What the network takes from a batch: `x`, `y` and the names of the masks.
+  var batchNames: Set<String> {
+    var names: Set = ["x", "y"]
+    for layer in layers {
+      if case .mask(let name) = layer.dropout { names.insert(name) }
+    }
+    return names
   }
 
   /// The first weight matrix that tells so, where all of them come transposed.

@@ -14,7 +14,7 @@ extension CheckCommand {
       try checkOutputs()
       let began = ContinuousClock.now
       let problem = try load(progress)
-      try checkNames(of: problem)
+      try checkNames(in: problem.parameters.layout)
       let loading = began.duration(to: .now)
       let checker = try open(progress)
       let isShownAtOnce = format == .text && !quiet
@@ -26,7 +26,9 @@ extension CheckCommand {
       report.seconds.load = loading.seconds
       report.seconds.total = began.duration(to: .now).seconds
       progress.clear()
-      try save(report.numeric, of: problem)
+      if let saveNumeric {
+        try NumericFile.write(report, layout: problem.parameters.layout, to: saveNumeric)
+      }
       try write(report, notes: checker.notes, alreadyTold: isShownAtOnce)
       (passed, verdict) = (report.passed, report.verdict)
     }
@@ -60,31 +62,26 @@ extension CheckCommand {
       try file.check()
       try file.differs(from: inputs)
     }
-    guard let numeric else { return }
-    if let report { try numeric.differs(from: [("--output", report.path)]) }
-    guard numeric.isTensorFile else {
-      throw InputError(
-        "the suffix of the file is unknown", file: "--save-numeric \(numeric.path)",
-        remedy: "end the name in .npz (by tensor name) or .npy (one flat vector)")
-    }
+    if let numeric, let report { try numeric.differs(from: [("--output", report.path)]) }
+    // An unknown suffix is found before anything is read.
+    try checkNames(in: ParameterLayout([]))
   }
 
   private func load(_ progress: ProgressLine) throws -> Problem {
     progress.show("reading the files")
     return try ProblemFiles.load(
-      model: files.model, batch: files.batch, parameters: files.parameters, gradient: gradient)
+      model: files.model, batch: files.batch, parameters: files.parameters, gradient: gradient,
+      names: try files.names())
   }
 
-  /// Finds before the work a tensor name that no archive may hold.
-  private func checkNames(of problem: Problem) throws {
-    guard let saveNumeric, !OutputPath(option: "--save-numeric", path: saveNumeric).isFlat else {
-      return
-    }
-    let nothing = Tensor(shape: [0], values: [])
+  /// Finds before the work what the format of `--save-numeric` cannot hold.
+  private func checkNames(in layout: ParameterLayout) throws {
+    guard let saveNumeric else { return }
     do {
-      _ = try NPZFile.encode(problem.parameters.layout.segments.map { ($0.name, nothing) })
-    } catch let error as InputError {
-      throw error.inFile("--save-numeric \(saveNumeric)")
+      try NumericFile.check(saveNumeric, layout: layout)
+    } catch var error as InputError {
+      error.file = "--save-numeric \(saveNumeric)"
+      throw error
     }
   }
 
@@ -98,18 +95,6 @@ extension CheckCommand {
       return try Checker(device: preset ?? "auto", kernelFolder: kernels)
     } catch let error as InputError where preset != nil {
       throw error.inFile(Self.deviceVariable)
-    }
-  }
-
-  /// Writes dθ_approx: by tensor name, or flat. NaN stands for a component that was not checked.
-  private func save(_ numeric: [Double], of problem: Problem) throws {
-    guard let saveNumeric else { return }
-    if OutputPath(option: "--save-numeric", path: saveNumeric).isFlat {
-      let flat = Tensor(shape: [numeric.count], values: numeric)
-      try TensorFile.write([("numeric", flat)], to: saveNumeric)
-    } else {
-      let vector = try ParameterVector(layout: problem.parameters.layout, values: numeric)
-      try TensorFile.write(vector.tensors, to: saveNumeric)
     }
   }
 
