@@ -125,10 +125,14 @@ import Testing
       ["W1": Tensor.zeros([3, 5])],
       "W1: found shape [3, 5], expected [3, 2]; correct it, or the network"
     ),
-    (["W1": Tensor.zeros([6])], "W1: found shape [6], expected [3, 2]; correct it, or the network"),
+    (
+      ["W1": Tensor.zeros([6])],
+      "W1: found shape [6], expected [3, 2]; reshape it, if its values stand in that order"
+    ),
     (
       ["W1": Tensor.zeros([2, 3])],
-      "W1: found shape [2, 3], expected [3, 2]; it is transposed: transpose it"
+      "W1: found shape [2, 3], expected [3, 2]; it is transposed: give --transpose W1, or transpose it "
+        + "in the file"
     ),
     (
       ["W1": Tensor.zeros([2, 3]), "W2": Tensor.zeros([3, 1])],
@@ -137,7 +141,7 @@ import Testing
     ),
     (
       ["b1": Tensor.zeros([1, 1, 3])],
-      "b1: found shape [1, 1, 3], expected [3]; correct it, or the network"
+      "b1: found shape [1, 1, 3], expected [3]; reshape it, if its values stand in that order"
     ),
     (
       ["W1": Tensor(shape: [3, 2], values: [0, 1, 2, .nan, 4, 5])],
@@ -190,7 +194,9 @@ import Testing
     #expect(
       inputErrorMessage {
         try network.problem(batch: batch, parameters: theta, gradient: gradient)
-      } == "W1: found shape [2, 3], expected [3, 2]; it is transposed: transpose it")
+      }
+        == "W1: found shape [2, 3], expected [3, 2]; it is transposed: give --transpose W1, or transpose it "
+        + "in the file")
   }
 
   @Test func refusesBatchesWithoutNames() {

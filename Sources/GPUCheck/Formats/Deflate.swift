@@ -27,10 +27,11 @@ enum Deflate {
   /// The first bytes of what a stream expands to, `count` where there are so many.
   static func prefix(_ data: Data, count: Int) throws -> Data {
     var output = Data()
-    _ = try inflate(data) { bytes in
+    let ended = try inflate(data) { bytes in
       output.append(contentsOf: bytes.prefix(count - output.count))
       return output.count < count
     }
+    guard ended || output.count == count else { throw damaged("the compressed data does not end") }
     return output
   }
 
@@ -99,7 +100,9 @@ enum Deflate {
         while true {
           let piece = min(chunk, input.count - used)
           // zlib only reads it, whatever its type says.
-          stream.pointee.next_in = input.baseAddress.map { UnsafeMutablePointer(mutating: $0 + used) }
+          stream.pointee.next_in = input.baseAddress.map {
+            UnsafeMutablePointer(mutating: $0 + used)
+          }
           stream.pointee.avail_in = UInt32(piece)
           stream.pointee.next_out = output.baseAddress
           stream.pointee.avail_out = UInt32(chunk)

@@ -70,16 +70,14 @@ struct NumPyArray: Equatable {
       ? data.littleEndian(UInt16.self, at: 8).map(Int.init)
       : data.littleEndian(UInt32.self, at: 8).map(Int.init)
     guard let announced else { throw Self.truncated("the length of the header is missing") }
-    guard announced <= size - opening else {
-      throw Self.truncated(
-        "a header of \(announced) bytes is announced, \(size - opening) remain")
-    }
-    guard announced <= Self.prefixLength - opening,
-      let text = data.slice(at: opening, count: announced)
-    else {
+    guard announced <= Self.prefixLength - opening else {
       throw InputError(
         "an .npy header of \(announced) bytes, expected at most \(Self.prefixLength - opening)",
         remedy: "write the file again with numpy.save")
+    }
+    guard let text = data.slice(at: opening, count: announced) else {
+      throw Self.truncated(
+        "a header of \(announced) bytes is announced, \(data.count - opening) remain")
     }
     start = opening + announced
     let header = try NumPyHeader(parsing: text)

@@ -225,13 +225,9 @@ private enum HeaderError {
     case .typeMismatch(_, let context), .valueNotFound(_, let context):
       let place = context.codingPath.dropFirst().first.map { " \($0.stringValue)" } ?? ""
       return at(context.codingPath, "the header's\(place) is not what the format says")
-    case .dataCorrupted(let context):
-      let problem =
-        (context.underlyingError as NSError?)?.userInfo[NSDebugDescriptionErrorKey] as? String
+    case .dataCorrupted:
       return at(
-        context.codingPath,
-        "the header is not valid JSON: "
-          + (problem ?? context.debugDescription).trimmingCharacters(in: ["."]))
+        [], "the header is not valid JSON, or holds a number that is not whole or too large")
     @unknown default:
       return at([], "the header is not what the format says")
     }

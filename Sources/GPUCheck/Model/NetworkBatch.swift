@@ -47,7 +47,8 @@ extension Network {
           "found shape \(mask.shape), expected [\(batch), \(layer.units)] or [\(layer.units)], the "
             + "mask of layer \(number)", tensor: name,
           remedy: mask.shape == [layer.units, batch]
-            ? "the axes are swapped: transpose it, or give --transpose \(name)" : "correct the mask")
+            ? "the axes are swapped: transpose it, or give --transpose \(name)" : "correct the mask"
+        )
       }
       try requireFinite(mask, name)
       guard mask.shape.count == 1 else { return (name, mask) }

@@ -71,7 +71,7 @@ public enum TextReport {
       lines.append(
         "The textbook disagrees with this evaluation, so no number here proves anything.")
     }
-    if !report.passed, report.verdict != .undecidable, !(report.relativeDifference <= limit) {
+    if !report.passed, report.verdict != .undecidable, report.relativeDifference > limit {
       let bound =
         report.noiseFloor > tolerance
         ? "noise floor \(TextFormat.rough(limit))" : "tolerance \(TextFormat.exact(limit))"
