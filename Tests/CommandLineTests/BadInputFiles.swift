@@ -67,6 +67,14 @@ final class Inputs {
     try write(name, Data(text.replacingOccurrences(of: old, with: new).utf8))
   }
 
+  /// A script that runs some commands of the shell, then the program that is its argument.
+  func script(_ commands: String) throws -> URL {
+    try write("script", Data("#!/bin/sh\n\(commands)\nexec \"$@\"\n".utf8))
+    try FileManager.default.setAttributes(
+      [.posixPermissions: 0o755], ofItemAtPath: self["script"])
+    return URL(fileURLWithPath: self["script"])
+  }
+
   /// `gpucheck check` of the files; FOLDER in an option stands for theirs.
   func check(_ options: [String], launcher: URL? = nil) throws -> Program.Ending {
     let files = [

@@ -213,6 +213,9 @@ import Testing
     Row("deep nesting", ["model.json: not valid JSON: "]) {
       try $0.write("model.json", Data(repeating: UInt8(ascii: "["), count: 1_000_000))
     },
+    Row("too much of it", ["model.json: a file of 2000000 bytes, expected at most 1048576"]) {
+      try $0.write("model.json", Data(repeating: UInt8(ascii: " "), count: 2_000_000))
+    },
     Row("units of nothing", ["layers[0].units: found 0, expected a whole number from 1"]) {
       try $0.edit("model.json", #""units": 4"#, #""units": 0"#)
     },
@@ -281,18 +284,31 @@ import Testing
     #expect(end.errorLines.count == 1, "\(end.errors)")
     #expect(end.errors.hasPrefix("gpucheck: "))
     for part in row.says { #expect(end.errors.contains(part), "\(end.errors)") }
+    let saysWhatToDo = ["; ", "(see gpucheck check --help)"].contains { end.errors.contains($0) }
+    #expect(saysWhatToDo, "\(end.errors)")
     #expect(try inputs.names() == before, "a file is left behind")
   }
 
-  @Test("What the table begins with is right, in every format and from a pipe")
+  @Test("What the table begins with is right; what was saved serves as a gradient")
   func isAccepted() throws {
     let inputs = try Inputs()
     #expect(try inputs.check(["--save-numeric", "FOLDER/n.safetensors"]).status == 0)
-    // The saved gradient serves as one.
-    try FileManager.default.removeItem(atPath: inputs["gradient.npz"])
-    try FileManager.default.moveItem(
-      atPath: inputs["n.safetensors"], toPath: inputs["gradient.npz"])
+    try inputs.write("gradient.npz", inputs.data("n.safetensors"))
     #expect(try inputs.check([]).status == 0)
+  }
+
+  @Test("A file may come through a pipe, as from the shell's <(command)")
+  func pipe() throws {
+    let inputs = try Inputs()
+    try inputs.write("real.npz", inputs.data("gradient.npz"))
+    try inputs.remove("gradient.npz")
+    let feeding = try inputs.script(
+      """
+      mkfifo '\(inputs["gradient.npz"])'
+      cat '\(inputs["real.npz"])' > '\(inputs["gradient.npz"])' &
+      """)
+    let end = try inputs.check([], launcher: feeding)
+    #expect(end.status == 0, "\(end.errors)")
   }
 
   @Test("Output that cannot be written is found before anything is read")
@@ -321,13 +337,8 @@ import Testing
     "A bomb of 1 GB is refused where memory ends at that", arguments: ["gradient.npz", "batch.npz"])
   func bomb(file: String) throws {
     let inputs = try Inputs()
-    let launcher = inputs["limited"]
-    try Data("#!/bin/sh\nulimit -v 1000000\nexec \"$@\"\n".utf8)
-      .write(to: URL(fileURLWithPath: launcher))
-    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: launcher)
-    func check() throws -> Program.Ending {
-      try inputs.check([], launcher: URL(fileURLWithPath: launcher))
-    }
+    let limited = try inputs.script("ulimit -v 1000000")
+    func check() throws -> Program.Ending { try inputs.check([], launcher: limited) }
     #expect(try check().status == 0)
     let (bomb, size) = bombOfZeros(bytes: 1 << 30)
     try inputs.write(file, bomb)

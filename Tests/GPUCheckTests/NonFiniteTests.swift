@@ -39,6 +39,7 @@ import Testing
     let text = TextReport.write(report)
     #expect(text.hasPrefix("WRONG  "))
     #expect(text.contains("Finding: \(bad.count) of 53 components"))
+    if report.wrong == 0 { #expect(text.contains("The findings below say why.")) }
     #expect(text.split(separator: "\n").allSatisfy { $0.count <= 100 })
     let json = try JSONValue(parsing: Data(JSONReport.write(report).utf8))
     guard case .array(let findings)? = json["findings"] else {

@@ -33,7 +33,8 @@ import Testing
       batch: renamed(["x": "inputs", "y": "y_true"], of: batch)),
     // The first that matches counts, and no other: two names change places.
     Case(
-      names: ["--rename", "b1=W1", "--rename", "W1=b1"], theta: renamed(["W1": "b1", "b1": "W1"])),
+      names: ["--rename", "b1=W1", "--rename", "W1=b1"], theta: renamed(["W1": "b1", "b1": "W1"]),
+      gradient: renamed(["W1": "b1", "b1": "W1"])),
     Case(names: ["--transpose", "W1"], theta: transposing(["W1"]), gradient: transposing(["W1"])),
     Case(names: ["--transpose", "W1"], gradient: transposing(["W1"])),
     Case(names: ["--transpose", "*"], theta: transposing(["W1", "W2"])),

@@ -21,11 +21,11 @@ public enum ProblemFiles {
     let dTheta = try read(gradient)
     let tensors = try readBatch(batch, &mapping)
     try mapping.requireUse()
+    let vector = try inFile(parameters) { try network.parameterVector(theta) }
+    let dVector = try inFile(gradient) { try network.gradientVector(dTheta) }
+    let graph = try inFile(batch) { try network.graph(batch: tensors) }
     return network.problem(
-      try inFile(batch) { try network.graph(batch: tensors) },
-      parameters: try inFile(parameters) { try network.parameterVector(theta) },
-      gradient: try inFile(gradient) { try network.gradientVector(dTheta) },
-      unused: network.unusedNames(in: tensors))
+      graph, parameters: vector, gradient: dVector, unused: network.unusedNames(in: tensors))
   }
 
   /// Elements that a compressed batch may expand to whatever its size: how many samples it holds

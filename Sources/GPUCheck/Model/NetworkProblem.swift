@@ -77,8 +77,9 @@ extension Network {
       throw InputError(
         "there is no such tensor, expected \(meaning); found "
           + (batch.isEmpty ? "none" : batch.keys.sorted().joined(separator: ", ")), tensor: name,
-        remedy: nearestName(to: name, among: extra).map { "did you mean '\($0)'?" }
-          ?? "name the inputs x and the targets y")
+        remedy: nearestName(to: name, among: extra).map {
+          "did you mean '\($0)'? (--rename \($0)=\(name))"
+        } ?? "name the inputs x and the targets y, or give --rename FROM=TO")
     }
     let x = try tensor("x", "the inputs")
     let y = try tensor("y", "the targets")

@@ -72,8 +72,9 @@ extension ParameterVector {
     InputError(
       "there is no such tensor, expected one of shape \(segment.shape); found "
         + (tensors.isEmpty ? "none" : listed(tensors.keys.sorted())), tensor: segment.name,
-      remedy: nearestName(to: segment.name, among: extra).map { "did you mean '\($0)'?" }
-        ?? "name each tensor as the network does")
+      remedy: nearestName(to: segment.name, among: extra).map {
+        "did you mean '\($0)'? (--rename \($0)=\(segment.name))"
+      } ?? "name each tensor as the network does, or give --rename FROM=TO")
   }
 
   private init(flat tensor: Tensor, layout: ParameterLayout) throws {

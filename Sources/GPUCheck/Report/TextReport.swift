@@ -77,7 +77,9 @@ public enum TextReport {
         ? "noise floor \(TextFormat.rough(limit))" : "tolerance \(TextFormat.exact(limit))"
       lines.append("The distance is beyond the \(bound).")
     }
-    if lines.isEmpty { lines.append("The warnings below say why.") }
+    if lines.isEmpty {
+      lines.append("The \(report.findings.isEmpty ? "warnings" : "findings") below say why.")
+    }
     return lines.map { TextFormat.wrapped($0) }
   }
 
