@@ -321,16 +321,29 @@ import Testing
     }
   }
 
-  /// ε that vanishes beside θ: costs that are subtracted say nothing then, exact differences do not
-  /// need them to differ from θ.
+  /// Costs that are subtracted say nothing where ε vanishes beside θ; exact differences do not need
+  /// θ + ε to differ from θ, but lose their digits where numbers end.
   @Test(
     "A step that is too small for the evaluator is not taken for a verdict",
-    arguments: [("direct", "1e-300"), ("textbook", "1e-300"), ("direct", "1e-17")])
-  func tooSmallSteps(evaluator: String, epsilon: String) throws {
-    let end = try Inputs().check(["--evaluator", evaluator, "--epsilon", epsilon])
+    arguments: [
+      ("direct", "f64", "1e-17"), ("direct", "f32", "1e-9"), ("textbook", "auto", "1e-300"),
+      ("difference", "f64", "1e-151"), ("difference", "f32", "1e-19"),
+    ])
+  func tooSmallSteps(evaluator: String, precision: String, epsilon: String) throws {
+    let end = try Inputs().check([
+      "--evaluator", evaluator, "--precision", precision, "--epsilon", epsilon,
+    ])
     #expect(end.status == 2, "\(end.output)")
     #expect(end.output.isEmpty && end.errorLines.count == 1)
-    #expect(end.errors.contains("--epsilon"), "\(end.errors)")
+    #expect(end.errors.contains("use --epsilon"), "\(end.errors)")
+  }
+
+  @Test(
+    "The smallest steps that are taken do no harm",
+    arguments: [("f64", "1e-150"), ("f32", "1e-18")])
+  func smallestSteps(precision: String, epsilon: String) throws {
+    let end = try Inputs().check(["--precision", precision, "--epsilon", epsilon])
+    #expect(end.status == 0, "\(end.output)\(end.errors)")
   }
 
   @Test(

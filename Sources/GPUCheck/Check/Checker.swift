@@ -85,6 +85,9 @@ public final class Checker: Sendable {
     _ problem: Problem, _ options: CheckOptions, _ progress: (@Sendable (CheckProgress) -> Void)?
   ) throws -> CheckReport {
     let precision = try precision(options)
+    if let epsilon = options.epsilon {
+      try StepSize.check(epsilon, options.evaluator, precision)
+    }
     let opening = ContinuousClock.now
     if options.evaluator != .textbook {
       try backend.build(problem.graph, mode: options.evaluator.mode, precision: precision)
