@@ -137,8 +137,10 @@ import Testing
     #expect(try folder.names() == ["report.json"])
   }
 
-  @Test("--save-numeric writes the numeric gradient by name or flat, NaN where not checked")
-  func saveNumeric() throws {
+  @Test(
+    "--save-numeric writes the numeric gradient and its bars by name or flat, NaN where not checked",
+    arguments: ["npz", "safetensors"])
+  func saveNumeric(_ suffix: String) throws {
     let folder = try TemporaryFolder()
     let right = try TensorFile.read(
       Program.repository.appendingPathComponent("\(Self.digits)/gradient.npz").path)
@@ -146,17 +148,22 @@ import Testing
       Issue.record("gradient.npz has no names")
       return
     }
-    #expect(try check(["--device", "cpu", "--save-numeric", folder["n.npz"]]).status == 0)
-    guard case .named(let found) = try TensorFile.read(folder["n.npz"]) else {
-      Issue.record("n.npz has no names")
+    let file = "n.\(suffix)"
+    #expect(try check(["--device", "cpu", "--save-numeric", folder[file]]).status == 0)
+    guard case .named(let found) = try TensorFile.read(folder[file]) else {
+      Issue.record("\(file) has no names")
       return
     }
-    #expect(Set(found.keys) == Set(expected.keys))
-    for (name, tensor) in found {
-      let wanted = try #require(expected[name])
-      #expect(tensor.shape == wanted.shape)
-      for (at, (one, other)) in zip(tensor.values, wanted.values).enumerated() {
-        #expect((one - other).magnitude < 1e-9, "\(name) \(at): \(one), expected \(other)")
+    #expect(Set(found.keys) == Set(expected.keys.flatMap { [$0, $0 + ".uncertainty"] }))
+    for (name, wanted) in expected {
+      let tensor = try #require(found[name])
+      let bars = try #require(found[name + ".uncertainty"])
+      #expect(tensor.shape == wanted.shape && bars.shape == wanted.shape)
+      for at in wanted.values.indices {
+        let (one, other, bar) = (tensor.values[at], wanted.values[at], bars.values[at])
+        #expect(
+          (one - other).magnitude <= bar && bar < 1e-9,
+          "\(name) \(at): \(one) ± \(bar), expected \(other)")
       }
     }
     let sampled = try check([
@@ -168,9 +175,11 @@ import Testing
       Issue.record("n.npy has names")
       return
     }
-    #expect(flat.shape == [2410])
-    #expect(flat.values.filter { !$0.isNaN }.count == checked)
-    #expect(try Set(folder.names()) == ["n.npz", "n.npy"])
+    #expect(flat.shape == [2, 2410])
+    for row in [flat.values[..<2410], flat.values[2410...]] {
+      #expect(row.filter { !$0.isNaN }.count == checked)
+    }
+    #expect(try Set(folder.names()) == [file, "n.npy"])
   }
 
   // MARK: Bad input

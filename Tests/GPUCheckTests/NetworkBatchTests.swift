@@ -24,7 +24,8 @@ import Testing
   static let badInputs: [(x: Tensor, says: String)] = [
     (
       Tensor.zeros([2, 4]),
-      "x: found shape [2, 4], expected [batch, 2]; the axes are swapped: transpose it (x.T)"
+      "x: found shape [2, 4], expected [batch, 2]; the axes are swapped: transpose it (x.T), "
+        + "or give --transpose x"
     ),
     (
       Tensor.zeros([4, 3]),
@@ -93,7 +94,7 @@ import Testing
     (
       .softmaxCrossEntropy, 3, Tensor.zeros([3, 4]),
       "y: found shape [3, 4], expected [4] (class indices) or [4, 3] (probabilities); the axes "
-        + "are swapped: transpose it (y.T)"
+        + "are swapped: transpose it (y.T), or give --transpose y"
     ),
     (
       .multiclassHinge(margin: 1), 3, Tensor.zeros([1, 4]),
@@ -172,7 +173,7 @@ import Testing
     (
       ["mask1": Tensor.zeros([3, 4])],
       "mask1: found shape [3, 4], expected [4, 3] or [3], the mask of layer 1; the axes are "
-        + "swapped: transpose it"
+        + "swapped: transpose it, or give --transpose mask1"
     ),
     (
       ["mask1": Tensor.zeros([4])],

@@ -224,6 +224,14 @@ import Testing
     ("\"\\u12g4\"", "hex"), ("\"\\ud800\"", "not valid JSON"),
     ("[1e999]", "1e999 is not representable"),
     (String(repeating: "[", count: 100_000), "not valid JSON"),
+    (String(repeating: #"{"a":"#, count: 100_000), "not valid JSON"),
+    (String(repeating: #"{"a":"#, count: 400) + "1" + String(repeating: "}", count: 400), "a:"),
+    (#"{"a": 1, "b": {"a": 2}, "a": 1}"#, "a: the key stands twice in its object; leave one of"),
+    (#"{"a\"": [], "b": "a\"", "a\u0022": 1}"#, "a\": the key stands twice"),
+    (
+      #"{"a": [[], {"b": 1, "c": ["b", "b", {"b": 1}]}, {"b": 1, "c": {"b": 2, "b": 3}}]}"#,
+      "a[2].c.b: the key stands twice"
+    ),
   ])
   func refusesMalformedText(_ text: String, _ expected: String) {
     let message = message(text)

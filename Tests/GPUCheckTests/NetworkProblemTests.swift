@@ -105,17 +105,17 @@ import Testing
     (
       ["W2": nil],
       "W2: there is no such tensor, expected one of shape [1, 3]; found W1, b1; name each tensor as "
-        + "the network does"
+        + "the network does, or give --rename FROM=TO"
     ),
     (
       ["W2": nil, "w_2": Tensor.zeros([1, 3])],
       "W2: there is no such tensor, expected one of shape [1, 3]; found W1, b1, w_2; did you mean "
-        + "'w_2'?"
+        + "'w_2'? (--rename w_2=W2)"
     ),
     (
       ["W1": nil, "b1": nil, "W2": nil],
       "W1: there is no such tensor, expected one of shape [3, 2]; found none; name each tensor as "
-        + "the network does"
+        + "the network does, or give --rename FROM=TO"
     ),
     (
       ["b3": Tensor.zeros([1]), "W3": Tensor.zeros([1])],
@@ -125,10 +125,14 @@ import Testing
       ["W1": Tensor.zeros([3, 5])],
       "W1: found shape [3, 5], expected [3, 2]; correct it, or the network"
     ),
-    (["W1": Tensor.zeros([6])], "W1: found shape [6], expected [3, 2]; correct it, or the network"),
+    (
+      ["W1": Tensor.zeros([6])],
+      "W1: found shape [6], expected [3, 2]; reshape it, if its values stand in that order"
+    ),
     (
       ["W1": Tensor.zeros([2, 3])],
-      "W1: found shape [2, 3], expected [3, 2]; it is transposed: transpose it"
+      "W1: found shape [2, 3], expected [3, 2]; it is transposed: give --transpose W1, or transpose it "
+        + "in the file"
     ),
     (
       ["W1": Tensor.zeros([2, 3]), "W2": Tensor.zeros([3, 1])],
@@ -137,7 +141,7 @@ import Testing
     ),
     (
       ["b1": Tensor.zeros([1, 1, 3])],
-      "b1: found shape [1, 1, 3], expected [3]; correct it, or the network"
+      "b1: found shape [1, 1, 3], expected [3]; reshape it, if its values stand in that order"
     ),
     (
       ["W1": Tensor(shape: [3, 2], values: [0, 1, 2, .nan, 4, 5])],
@@ -190,7 +194,9 @@ import Testing
     #expect(
       inputErrorMessage {
         try network.problem(batch: batch, parameters: theta, gradient: gradient)
-      } == "W1: found shape [2, 3], expected [3, 2]; it is transposed: transpose it")
+      }
+        == "W1: found shape [2, 3], expected [3, 2]; it is transposed: give --transpose W1, or transpose it "
+        + "in the file")
   }
 
   @Test func refusesBatchesWithoutNames() {
@@ -198,16 +204,17 @@ import Testing
       (
         [:],
         "x: there is no such tensor, expected the inputs; found none; name the inputs x and the "
-          + "targets y"
+          + "targets y, or give --rename FROM=TO"
       ),
       (
         ["X": Tensor.zeros([4, 2]), "y": Tensor.zeros([4, 1])],
-        "x: there is no such tensor, expected the inputs; found X, y; did you mean 'X'?"
+        "x: there is no such tensor, expected the inputs; found X, y; did you mean 'X'? "
+          + "(--rename X=x)"
       ),
       (
         ["x": Tensor.zeros([4, 2]), "labels": Tensor.zeros([4, 1])],
         "y: there is no such tensor, expected the targets; found labels, x; name the inputs x and "
-          + "the targets y"
+          + "the targets y, or give --rename FROM=TO"
       ),
     ]
     for (batch, says) in table {

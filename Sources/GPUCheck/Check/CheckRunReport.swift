@@ -7,17 +7,21 @@ extension CheckRun {
     let wrong = all.filter { !isWithinBar($0) }
     let distance = distance(all)
     let bars = norm(all) { bar($0) }
-    let sizes = norm(all) { accepted($0) }.value + norm(all) { analytic($0) }.value
+    // NaN and infinities have a finding of their own; they say nothing of the noise.
+    let nonFinite = NonFinite.finding(in: gradient)
+    let finite = nonFinite == nil ? Array(all) : all.filter { analytic($0).isFinite }
+    let sizes = norm(finite) { accepted($0) }.value + norm(finite) { analytic($0) }.value
     let floor = sizes > 0 ? bars.value / sizes : 0
     // The size of what is summed: a gradient that is zero because its terms cancel is no reason to
     // doubt the check.
     let summed = norm(all) { scales.gradient[estimates.components[$0]] }.value
     let decidable = !(bars.value > Self.undecidable * (sizes + summed))
     var verdict = Verdict(
-      distance: distance, noiseFloor: floor, allWithinBars: wrong.isEmpty, decidable: decidable)
+      distance: distance, noiseFloor: floor, allWithinBars: wrong.isEmpty && nonFinite == nil,
+      decidable: decidable)
     var warnings: [String] = []
     var passed =
-      wrong.isEmpty && decidable && distance <= max(options.tolerance, floor)
+      wrong.isEmpty && nonFinite == nil && decidable && distance <= max(options.tolerance, floor)
     if let expected = options.expectedCost, !expected.agrees(with: cost) {
       passed = false
       verdict = .wrong
@@ -49,7 +53,8 @@ extension CheckRun {
       evaluator: options.evaluator, precision: perturbation.precision.rawValue,
       scheme: options.scheme, epsilon: epsilon, device: "", seconds: .init(),
       tensors: tensors(), worst: worstFirst(all).prefix(options.top).map(component),
-      wrong: wrong.count, kinks: kinks, textbookAgreement: agreement, findings: [],
+      wrong: wrong.count, kinks: kinks, textbookAgreement: agreement,
+      findings: [nonFinite].compactMap(\.self),
       warnings: warnings, numeric: scattered { accepted($0) }, uncertainty: scattered { bar($0) })
   }
 

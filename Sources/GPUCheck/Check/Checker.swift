@@ -54,6 +54,9 @@ public final class Checker: Sendable {
     progress: (@Sendable (CheckProgress) -> Void)? = nil
   ) throws -> CheckReport {
     let precision = try precision(options)
+    if let epsilon = options.epsilon {
+      try StepSize.check(epsilon, options.evaluator, precision)
+    }
     let checked = min(options.sample ?? .max, problem.graph.layout.count)
     try HostMemory.require(problem.graph, checked: checked, limit: memoryLimit)
     let opening = ContinuousClock.now

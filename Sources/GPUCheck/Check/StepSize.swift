@@ -24,6 +24,18 @@ package enum StepSize {
     }
   }
 
+  /// Throws an `InputError` for a step that is too small for exact differences: near the root of the
+  /// smallest normal number (1.5e-154, 1.1e-19) its product with a derivative begins to lose digits.
+  /// Where costs are subtracted it is θ that a step must change (`Perturbation`).
+  package static func check(_ step: Double, _ evaluator: Evaluator, _ precision: Precision) throws {
+    let least = precision == .f64 ? 1e-150 : 1e-18
+    guard evaluator != .difference || step >= least else {
+      throw InputError(
+        "a step of \(step) is too small for exact differences in \(precision.rawValue)",
+        remedy: "use --epsilon \(least) or more, or --epsilon auto")
+    }
+  }
+
   /// The step with which single components are looked at again. Exact differences lose nothing with
   /// a small step; where costs are subtracted a step 16 times smaller finds out whether a kink was
   /// in the way, and costs four bits.

@@ -20,6 +20,12 @@ extension Data {
   mutating func appendLittleEndian<Integer: FixedWidthInteger>(_ value: Integer) {
     Swift.withUnsafeBytes(of: value.littleEndian) { append(contentsOf: $0) }
   }
+
+  /// Appends doubles, least significant byte first.
+  mutating func append(doubles values: [Double]) {
+    reserveCapacity(count + values.count * MemoryLayout<Double>.size)
+    for value in values { appendLittleEndian(value.bitPattern) }
+  }
 }
 
 extension Int {

@@ -8,27 +8,44 @@ enum Deflate {
   private static let chunk = 1 << 18
 
   /// What a stream expands to; throws unless that is `size` bytes, from the whole of `data`.
-  ///
-  /// Memory grows with what really comes out, not with what is announced.
   static func inflate(_ data: Data, size: Int) throws -> Data {
+    var output = Data(capacity: size)
+    let ended = try inflate(data) { bytes in
+      guard bytes.count <= size - output.count else {
+        throw damaged("it expands to more than the \(size) bytes announced")
+      }
+      output.append(contentsOf: bytes)
+      return true
+    }
+    guard ended else { throw damaged("the compressed data does not end") }
+    guard output.count == size else {
+      throw damaged("it expands to \(output.count) bytes where \(size) are announced")
+    }
+    return output
+  }
+
+  /// The first bytes of what a stream expands to, `count` where there are so many.
+  static func prefix(_ data: Data, count: Int) throws -> Data {
+    var output = Data()
+    let ended = try inflate(data) { bytes in
+      output.append(contentsOf: bytes.prefix(count - output.count))
+      return output.count < count
+    }
+    guard ended || output.count == count else { throw damaged("the compressed data does not end") }
+    return output
+  }
+
+  /// Hands on what a stream expands to, piece by piece, until that is refused; tells whether the
+  /// stream ended.
+  private static func inflate(
+    _ data: Data, emit: (UnsafeBufferPointer<UInt8>) throws -> Bool
+  ) throws -> Bool {
     try withStream { stream in
       let status = inflateInit2_(
         stream, -MAX_WBITS, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
       guard status == Z_OK else { throw outOfMemory }
       defer { inflateEnd(stream) }
-
-      var output = Data()
-      let ended = try run(stream, input: data, last: Z_NO_FLUSH, step: CZlib.inflate) { bytes in
-        guard bytes.count <= size - output.count else {
-          throw damaged("it expands to more than the \(size) bytes announced")
-        }
-        output.append(contentsOf: bytes)
-      }
-      guard ended else { throw damaged("the compressed data does not end") }
-      guard output.count == size else {
-        throw damaged("it expands to \(output.count) bytes where \(size) are announced")
-      }
-      return output
+      return try run(stream, input: data, last: Z_NO_FLUSH, step: CZlib.inflate, emit: emit)
     }
   }
 
@@ -44,6 +61,7 @@ enum Deflate {
       var output = Data()
       _ = try run(stream, input: data, last: Z_FINISH, step: CZlib.deflate) {
         output.append(contentsOf: $0)
+        return true
       }
       return output
     }
@@ -68,19 +86,23 @@ enum Deflate {
   }
 
   /// Feeds all of `input` through `step` in pieces, `last` being the flush mode of the last piece,
-  /// and hands each piece of output on. Tells whether the stream ended; it must not end early.
+  /// and hands each piece of output on until that is refused. Tells whether the stream ended; it
+  /// must not end early.
   private static func run(
     _ stream: UnsafeMutablePointer<z_stream>, input: Data, last: Int32,
     step: (UnsafeMutablePointer<z_stream>, Int32) -> Int32,
-    emit: (UnsafeBufferPointer<UInt8>) throws -> Void
+    emit: (UnsafeBufferPointer<UInt8>) throws -> Bool
   ) throws -> Bool {
-    var input = [UInt8](input)
-    return try input.withUnsafeMutableBufferPointer { input in
-      try withUnsafeTemporaryAllocation(of: UInt8.self, capacity: chunk) { output in
+    try input.withUnsafeBytes { raw in
+      let input = raw.bindMemory(to: UInt8.self)
+      return try withUnsafeTemporaryAllocation(of: UInt8.self, capacity: chunk) { output in
         var used = 0
         while true {
           let piece = min(chunk, input.count - used)
-          stream.pointee.next_in = input.baseAddress.map { $0 + used }
+          // zlib only reads it, whatever its type says.
+          stream.pointee.next_in = input.baseAddress.map {
+            UnsafeMutablePointer(mutating: $0 + used)
+          }
           stream.pointee.avail_in = UInt32(piece)
           stream.pointee.next_out = output.baseAddress
           stream.pointee.avail_out = UInt32(chunk)
@@ -89,7 +111,7 @@ enum Deflate {
           let taken = piece - Int(stream.pointee.avail_in)
           let made = chunk - Int(stream.pointee.avail_out)
           used += taken
-          try emit(UnsafeBufferPointer(rebasing: output[..<made]))
+          guard try emit(UnsafeBufferPointer(rebasing: output[..<made])) else { return false }
           switch status {
           case Z_STREAM_END:
             guard used == input.count else {

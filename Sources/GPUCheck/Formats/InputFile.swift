@@ -2,7 +2,7 @@ import Foundation
 
 /// Files handed to gpucheck by name.
 package enum InputFile {
-  /// The bytes of a file.
+  /// The bytes of a file: mapped, not copied, where it is a regular one.
   ///
   /// Throws an `InputError` naming the file where there is none, where a folder or a device stands
   /// in its place, where it cannot be read, and where it is empty.
@@ -10,22 +10,27 @@ package enum InputFile {
     guard !path.isEmpty else {
       throw InputError("the file name is empty", remedy: "name the file to read")
     }
-    switch FileKind(path) {
-    case .missing:
-      throw InputError("no such file", file: path, remedy: "check the name and the folder")
-    case .folder:
-      throw InputError("this is a folder, not a file", file: path, remedy: "name a file within it")
-    case .device:
-      throw InputError("this is a device, not a file", file: path, remedy: "name a regular file")
-    case .file:
-      break
-    }
-    // A handle reads pipes too, such as the shell's <(command).
+    let url = URL(fileURLWithPath: path)
     let data: Data
     do {
-      let handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
-      defer { try? handle.close() }
-      data = try handle.readToEnd() ?? Data()
+      switch FileKind(path) {
+      case .missing:
+        throw InputError("no such file", file: path, remedy: "check the name and the folder")
+      case .folder:
+        throw InputError(
+          "this is a folder, not a file", file: path, remedy: "name a file within it")
+      case .device:
+        throw InputError("this is a device, not a file", file: path, remedy: "name a regular file")
+      case .pipe:
+        // Such as the shell's <(command).
+        let handle = try FileHandle(forReadingFrom: url)
+        defer { try? handle.close() }
+        data = try handle.readToEnd() ?? Data()
+      case .file:
+        data = try Data(contentsOf: url, options: .alwaysMapped)
+      }
+    } catch let error as InputError {
+      throw error
     } catch {
       throw InputError(
         "the file cannot be read", file: path,
@@ -51,7 +56,7 @@ package enum OutputFile {
     let kind = FileKind(path)
     guard kind == .missing || kind == .file else {
       throw InputError(
-        "\(kind == .folder ? "a folder" : "a device") stands in the place of the file to write",
+        "a \(kind) stands in the place of the file to write",
         file: path, remedy: "choose another name")
     }
     // A link is written through, not replaced.
@@ -79,23 +84,19 @@ package enum OutputFile {
 
 /// What stands at a path, links followed.
 private enum FileKind {
-  case missing, file, folder, device
+  case missing, file, folder, pipe, device
 
   init(_ path: String) {
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+    var status = stat()
+    guard stat(path, &status) == 0 else {
       self = .missing
       return
     }
-    guard !isFolder.boolValue else {
-      self = .folder
-      return
-    }
-    let resolved = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
-    let attributes = try? FileManager.default.attributesOfItem(atPath: resolved)
-    switch attributes?[.type] as? FileAttributeType {
-    case FileAttributeType.typeCharacterSpecial, .typeBlockSpecial, .typeSocket: self = .device
-    default: self = .file
+    switch status.st_mode & S_IFMT {
+    case S_IFREG: self = .file
+    case S_IFDIR: self = .folder
+    case S_IFIFO: self = .pipe
+    default: self = .device
     }
   }
 }

@@ -16,7 +16,7 @@ package enum JSONValue: Sendable, Equatable {
   }
 
   /// Parses one value and nothing after it. Throws an `InputError` that says what is malformed, and
-  /// around which character.
+  /// around which character, or which key of an object stands twice.
   package init(parsing data: Data) throws {
     do {
       self.init(try JSONSerialization.jsonObject(with: data, options: .fragmentsAllowed))
@@ -26,6 +26,7 @@ package enum JSONValue: Sendable, Equatable {
         "not valid JSON: " + (problem ?? "\(error)").trimmingCharacters(in: ["."]),
         remedy: "correct it at that place")
     }
+    try requireUniqueKeys(data)
   }
 
   /// What Foundation parsed.
@@ -44,9 +45,10 @@ package enum JSONValue: Sendable, Equatable {
   }
 
   /// The value as JSON text; numbers read back as the same doubles, NaN and infinities are null.
-  package func encoded() throws -> String {
+  package func encoded(pretty: Bool = true) throws -> String {
     let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    if pretty { encoder.outputFormatting.insert(.prettyPrinted) }
     return String(decoding: try encoder.encode(self), as: UTF8.self)
   }
 

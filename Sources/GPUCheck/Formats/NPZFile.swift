@@ -11,30 +11,69 @@ package enum NPZFile {
 
   /// The tensors of an archive by name, without `.npy`.
   ///
+  /// A few compressed bytes can announce any amount of memory. All headers are read first, and an
+  /// archive whose tensors would take more than `memory` bytes is refused before any is expanded.
+  ///
   /// Throws an `InputError` naming the tensor for a member that is damaged or is not an array.
-  package static func decode(_ data: Data) throws -> [String: Tensor] {
+  package static func decode(_ data: Data, memory: Int = .max) throws -> [String: Tensor] {
     let archive = try ZipArchive(data)
     if archive.members.contains(where: { $0.name.hasSuffix("/data.pkl") }) {
       throw InputError(
         "this is a PyTorch checkpoint (a pickle), expected an .npz archive",
         remedy: "save it as numpy.savez(path, **{k: v.numpy() for k, v in state.items()})")
     }
-    var tensors: [String: Tensor] = [:]
-    for member in archive.members {
-      guard member.name.hasSuffix(suffix), member.name.count > suffix.count else {
-        throw InputError(
-          "the archive holds '\(member.name)', expected .npy files only",
-          remedy: "write it with numpy.savez")
-      }
-      let name = String(member.name.dropLast(suffix.count))
-      do {
-        tensors[name] = try NumPyFile.decode(archive.contents(of: member))
-      } catch var error as InputError {
-        error.tensor = name
-        throw error
+    let parts = try archive.members.map { member in
+      let name = try tensorName(member)
+      return try about(name) {
+        let prefix = try archive.prefix(of: member, count: NumPyArray.prefixLength)
+        return (name, member, array: try NumPyArray(beginning: prefix, size: member.size))
       }
     }
+    try checkMemory(parts.map { ($0, $1.size, $2.count) }, limit: memory, file: data.count)
+    var tensors: [String: Tensor] = [:]
+    for (name, member, array) in parts {
+      tensors[name] = try about(name) { try array.tensor(of: archive.contents(of: member)) }
+    }
     return tensors
+  }
+
+  private static func tensorName(_ member: ZipArchive.Member) throws -> String {
+    guard member.name.hasSuffix(suffix), member.name.count > suffix.count else {
+      throw InputError(
+        "the archive holds '\(member.name)', expected .npy files only",
+        remedy: "write it with numpy.savez")
+    }
+    return String(member.name.dropLast(suffix.count))
+  }
+
+  /// Adds the name of a tensor to what is thrown about it.
+  private static func about<Result>(_ name: String, _ body: () throws -> Result) throws -> Result {
+    do {
+      return try body()
+    } catch var error as InputError {
+      error.tensor = name
+      throw error
+    }
+  }
+
+  /// Throws at the first tensor with which all values as doubles, and the member that is being
+  /// expanded, take more bytes than the limit.
+  private static func checkMemory(
+    _ parts: [(name: String, size: Int, count: Int)], limit: Int, file: Int
+  ) throws {
+    var taken = 0
+    for part in parts {
+      guard let values = part.count.multiplied(by: MemoryLayout<Double>.size),
+        let sum = taken.adding(values), let peak = sum.adding(part.size), peak <= limit
+      else {
+        throw InputError(
+          "it expands to \(part.size) bytes, which neither the \(file) bytes of the file nor the "
+            + "network account for",
+          tensor: part.name,
+          remedy: "if it belongs there, write the archive with numpy.savez, uncompressed")
+      }
+      taken = sum
+    }
   }
 
   /// The archive of some tensors, in the order given: deflated, and the same every time.
@@ -53,13 +92,7 @@ package enum NPZFile {
     _ tensors: [(name: String, tensor: Tensor)], with writer: ZipWriter
   ) throws -> Data {
     var writer = writer
-    var names: Set<String> = []
     for (name, tensor) in tensors {
-      guard !name.isEmpty, names.insert(name).inserted else {
-        throw InputError(
-          name.isEmpty ? "a tensor has no name" : "two tensors are named '\(name)'",
-          remedy: "give each tensor a name of its own")
-      }
       try ZipArchive.check(name: name + suffix)
       try writer.add(name: name + suffix, contents: NumPyFile.encode(tensor))
     }

@@ -4,6 +4,8 @@ import Foundation
 public enum NetworkFile {
   /// What the key `schema` must say.
   public static let schema = "gpucheck.network/1"
+  /// Bytes that no description of a network needs. Parsed JSON takes many times its text.
+  private static let sizeLimit = 1 << 20
 
   /// The network that a file describes.
   ///
@@ -22,6 +24,11 @@ public enum NetworkFile {
   /// Throws an `InputError` with line and column for malformed JSON, and with the path of the
   /// value, such as `layers[1].activation`, for anything that the schema does not know.
   public static func decode(_ data: Data) throws -> Network {
+    guard data.count <= sizeLimit else {
+      throw InputError(
+        "a file of \(data.count) bytes, expected at most \(sizeLimit): the description of a network",
+        remedy: "give the parameters and the batch as tensor files")
+    }
     let root = try JSONNode(JSONValue(parsing: data)).object(
       "a network",
       keys: ["schema", "inputs", "weightLayout", "layers", "loss", "regularization"])

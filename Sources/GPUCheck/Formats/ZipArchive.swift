@@ -57,14 +57,26 @@ struct ZipArchive {
 
   /// The expanded bytes of a member, its checksum verified.
   func contents(of member: Member) throws -> Data {
-    guard let packed = data.slice(at: member.range.lowerBound, count: member.range.count) else {
-      throw zipDamage("it is cut short")
-    }
+    let packed = try packed(member)
     let bytes = member.method == 0 ? packed : try Deflate.inflate(packed, size: member.size)
     guard Deflate.checksum(bytes) == member.checksum else {
       throw InputError(
         "damaged member: its CRC-32 differs from the one in the archive",
         remedy: "write or copy the archive again")
+    }
+    return bytes
+  }
+
+  /// The first expanded bytes of a member, `count` where there are so many; not verified.
+  func prefix(of member: Member, count: Int) throws -> Data {
+    let packed = try packed(member)
+    return member.method == 0 ? packed.prefix(count) : try Deflate.prefix(packed, count: count)
+  }
+
+  /// The bytes of a member as they are stored.
+  private func packed(_ member: Member) throws -> Data {
+    guard let bytes = data.slice(at: member.range.lowerBound, count: member.range.count) else {
+      throw zipDamage("it is cut short")
     }
     return bytes
   }

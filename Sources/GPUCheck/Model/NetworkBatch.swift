@@ -7,7 +7,7 @@ extension Network {
     guard shape.count == 2, shape[1] == inputs else {
       let remedy: String? =
         if shape.count == 2, shape[0] == inputs {
-          "the axes are swapped: transpose it (x.T)"
+          "the axes are swapped: transpose it (x.T), or give --transpose x"
         } else if shape.count > 2, shape.dropFirst().reduce(1, *) == inputs {
           "flatten each sample: x.reshape(len(x), \(inputs))"
         } else if shape == [inputs] {
@@ -47,7 +47,8 @@ extension Network {
           "found shape \(mask.shape), expected [\(batch), \(layer.units)] or [\(layer.units)], the "
             + "mask of layer \(number)", tensor: name,
           remedy: mask.shape == [layer.units, batch]
-            ? "the axes are swapped: transpose it" : "correct the mask")
+            ? "the axes are swapped: transpose it, or give --transpose \(name)" : "correct the mask"
+        )
       }
       try requireFinite(mask, name)
       guard mask.shape.count == 1 else { return (name, mask) }
@@ -163,7 +164,7 @@ extension Network {
   ) -> InputError {
     let remedy =
       if y.shape == [outputs, batch] {
-        "the axes are swapped: transpose it (y.T)"
+        "the axes are swapped: transpose it (y.T), or give --transpose y"
       } else if y.shape == [1, batch] {
         "reshape it to [\(batch)]"
       } else if let samples = y.shape.first, samples != batch {

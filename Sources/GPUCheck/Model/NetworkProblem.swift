@@ -77,8 +77,9 @@ extension Network {
       throw InputError(
         "there is no such tensor, expected \(meaning); found "
           + (batch.isEmpty ? "none" : batch.keys.sorted().joined(separator: ", ")), tensor: name,
-        remedy: nearestName(to: name, among: extra).map { "did you mean '\($0)'?" }
-          ?? "name the inputs x and the targets y")
+        remedy: nearestName(to: name, among: extra).map {
+          "did you mean '\($0)'? (--rename \($0)=\(name))"
+        } ?? "name the inputs x and the targets y, or give --rename FROM=TO")
     }
     let x = try tensor("x", "the inputs")
     let y = try tensor("y", "the targets")
@@ -87,11 +88,17 @@ extension Network {
 
   /// The tensors of a batch that nothing asks for.
   package func unusedNames(in batch: [String: Tensor]) -> [String] {
-    var used: Set = ["x", "y"]
-    for layer in layers {
-      if case .mask(let name) = layer.dropout { used.insert(name) }
-    }
+    let used = batchNames
     return batch.keys.filter { !used.contains($0) }.sorted()
+  }
+
+  /// What the network takes from a batch: `x`, `y` and the names of the masks.
+  var batchNames: Set<String> {
+    var names: Set = ["x", "y"]
+    for layer in layers {
+      if case .mask(let name) = layer.dropout { names.insert(name) }
+    }
+    return names
   }
 
   /// The first weight matrix that tells so, where all of them come transposed.

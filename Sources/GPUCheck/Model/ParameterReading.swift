@@ -4,20 +4,37 @@ extension ParameterVector {
   /// The tensors of a file put together in a layout's order.
   ///
   /// Named tensors must be exactly the layout's, each of its segment's shape (a vector `[n]` may
-  /// come as `[n, 1]` or `[1, n]`); a flat one must hold all values in the layout's order. The
+  /// come as `[n, 1]` or `[1, n]`); a flat one must hold all values in the layout's order. One
+  /// vector of that many values under a name that is no parameter's is a flat one too. Error bars
+  /// (`NAME.uncertainty`), which `--save-numeric` writes beside the tensors, are passed over. The
   /// element type becomes the least exact of the tensors'; integers and booleans count as float64,
   /// which holds them exactly. NaN and infinities pass.
   ///
   /// Throws an `InputError` naming the tensor.
   public init(_ contents: TensorFileContents, layout: ParameterLayout) throws {
     switch contents {
-    case .named(let tensors): try self.init(tensors, layout: layout)
+    case .named(let tensors):
+      if let flat = Self.flat(tensors, layout) {
+        try self.init(flat: flat, layout: layout)
+      } else {
+        try self.init(tensors, layout: layout)
+      }
     case .flat(let tensor): try self.init(flat: tensor, layout: layout)
     }
   }
 
+  /// The only tensor, where it can be nothing but a flat vector of all parameters.
+  private static func flat(_ tensors: [String: Tensor], _ layout: ParameterLayout) -> Tensor? {
+    guard tensors.count == 1, let (name, tensor) = tensors.first,
+      layout.segment(named: name) == nil, tensor.shape == [layout.count]
+    else { return nil }
+    return tensor
+  }
+
   private init(_ tensors: [String: Tensor], layout: ParameterLayout) throws {
-    let extra = tensors.keys.filter { layout.segment(named: $0) == nil }.sorted()
+    let bars = Set(layout.segments.map { NumericFile.barName(of: $0.name) })
+    let extra = tensors.keys.filter { layout.segment(named: $0) == nil && !bars.contains($0) }
+      .sorted()
     var parts: [Tensor] = []
     for segment in layout.segments {
       guard let tensor = tensors[segment.name] else {
@@ -26,15 +43,14 @@ extension ParameterVector {
       guard tensor.shape.fits(segment.shape) else {
         throw InputError(
           "found shape \(tensor.shape), expected \(segment.shape)", tensor: segment.name,
-          remedy: tensor.shape == segment.shape.reversed()
-            ? "it is transposed: transpose it" : "correct it, or the network")
+          remedy: Self.remedy(for: tensor, in: segment))
       }
       parts.append(tensor)
     }
     guard extra.isEmpty else {
       throw InputError(
-        "found \(list(extra)), which the network does not have; expected "
-          + list(layout.segments.map(\.name)),
+        "found \(listed(extra)), which the network does not have; expected "
+          + listed(layout.segments.map(\.name)),
         remedy: "leave \(extra.count == 1 ? "it" : "them") out")
     }
     try self.init(
@@ -42,14 +58,23 @@ extension ParameterVector {
       elementType: leastExact(parts.map(\.elementType)))
   }
 
+  private static func remedy(for tensor: Tensor, in segment: ParameterLayout.Segment) -> String {
+    if tensor.shape == segment.shape.reversed() {
+      return "it is transposed: give --transpose \(segment.name), or transpose it in the file"
+    }
+    return tensor.count == segment.count
+      ? "reshape it, if its values stand in that order" : "correct it, or the network"
+  }
+
   private static func missing(
     _ segment: ParameterLayout.Segment, extra: [String], tensors: [String: Tensor]
   ) -> InputError {
     InputError(
       "there is no such tensor, expected one of shape \(segment.shape); found "
-        + (tensors.isEmpty ? "none" : list(tensors.keys.sorted())), tensor: segment.name,
-      remedy: nearestName(to: segment.name, among: extra).map { "did you mean '\($0)'?" }
-        ?? "name each tensor as the network does")
+        + (tensors.isEmpty ? "none" : listed(tensors.keys.sorted())), tensor: segment.name,
+      remedy: nearestName(to: segment.name, among: extra).map {
+        "did you mean '\($0)'? (--rename \($0)=\(segment.name))"
+      } ?? "name each tensor as the network does, or give --rename FROM=TO")
   }
 
   private init(flat tensor: Tensor, layout: ParameterLayout) throws {
@@ -95,7 +120,7 @@ extension ParameterVector {
 extension ParameterLayout {
   /// The segments in order, for messages: "W1 [3, 4], b1 [3]".
   fileprivate var order: String {
-    list(segments.map { "\($0.name) \($0.shape)" })
+    listed(segments.map { "\($0.name) \($0.shape)" })
   }
 }
 
@@ -109,7 +134,7 @@ extension [Int] {
 }
 
 /// Names for a message, the last ones of a long list left out.
-private func list(_ names: [String]) -> String {
+func listed(_ names: [String]) -> String {
   let shown = 12
   guard names.count > shown else { return names.joined(separator: ", ") }
   return names.prefix(shown).joined(separator: ", ") + " and \(names.count - shown) more"

@@ -1,14 +1,16 @@
 /// How the elements of a tensor were stored where it came from.
 public enum ElementType: String, Sendable, Equatable {
-  case float16, float32, float64
+  case float16, bfloat16, float32, float64
   case int8, int16, int32, int64
   case uint8, uint16, uint32, uint64
   case bool
 
-  /// The unit roundoff of the type (half the spacing at 1): 2⁻¹¹, 2⁻²⁴ or 2⁻⁵³; 0 for integers.
+  /// The unit roundoff of the type (half the spacing at 1): 2⁻¹¹, 2⁻⁸, 2⁻²⁴ or 2⁻⁵³; 0 for
+  /// integers.
   public var unitRoundoff: Double {
     switch self {
     case .float16: 0x1p-11
+    case .bfloat16: 0x1p-8
     case .float32: 0x1p-24
     case .float64: 0x1p-53
     default: 0

@@ -71,13 +71,15 @@ public enum TextReport {
       lines.append(
         "The textbook disagrees with this evaluation, so no number here proves anything.")
     }
-    if !report.passed, report.verdict != .undecidable, !(report.relativeDifference <= limit) {
+    if !report.passed, report.verdict != .undecidable, report.relativeDifference > limit {
       let bound =
         report.noiseFloor > tolerance
         ? "noise floor \(TextFormat.rough(limit))" : "tolerance \(TextFormat.exact(limit))"
       lines.append("The distance is beyond the \(bound).")
     }
-    if lines.isEmpty { lines.append("The warnings below say why.") }
+    if lines.isEmpty {
+      lines.append("The \(report.findings.isEmpty ? "warnings" : "findings") below say why.")
+    }
     return lines.map { TextFormat.wrapped($0) }
   }
 

@@ -8,9 +8,9 @@ struct CheckCommand: ParsableCommand {
     commandName: "check",
     abstract: "Checks a gradient: right or wrong, and where.",
     discussion: """
-      The files are NumPy's: .npz by name (x, y, W1, b1, …), or one flat .npy for \
-      parameters and gradient. docs/network-file.md describes the model, \
-      docs/report.md the report.
+      The files are NumPy's .npz or Safetensors, by name (x, y, W1, b1, …), or one \
+      flat vector for parameters and gradient. docs/files.md describes them, \
+      docs/network-file.md the model, docs/report.md the report.
 
       Examples:
         gpucheck check model.json --batch batch.npz \\
@@ -19,7 +19,8 @@ struct CheckCommand: ParsableCommand {
         … --sample 1000 --seed 7            some components of a large network
         … --expected-cost 2.3026            compares your cost with J first
         … --format json --output out.json   for a program or a CI job
-        … --save-numeric numeric.npz        keeps the numeric gradient
+        … --save-numeric numeric.npz        keeps the numeric gradient and its bars
+        … --rename 'fc*.weight=W*'          where your names differ from the model's
 
       Exit status: 0 passed, 1 failed, 2 bad input or no way to run, \
       3 undecidable at this precision, 130 interrupted.
@@ -69,7 +70,9 @@ struct CheckCommand: ParsableCommand {
   var expectedCost: ExpectedCost?
 
   @Option(
-    help: .init("Write the numeric gradient to this .npz or .npy file.", valueName: "file"),
+    help: .init(
+      "Write the numeric gradient and its error bars to this .npz, .npy or .safetensors file.",
+      valueName: "file"),
     completion: TensorFiles.completion)
   var saveNumeric: String?
 

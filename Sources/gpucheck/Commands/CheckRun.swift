@@ -15,7 +15,7 @@ extension CheckCommand {
       try checkOutputs()
       let began = ContinuousClock.now
       let problem = try load(progress)
-      try checkNames(of: problem)
+      try checkNames(in: problem.parameters.layout)
       let loading = began.duration(to: .now)
       let checker = try open(progress)
       let isShownAtOnce = format == .text && !quiet
@@ -27,7 +27,9 @@ extension CheckCommand {
       report.seconds.load = loading.seconds
       report.seconds.total = began.duration(to: .now).seconds
       progress.clear()
-      try save(report.numeric, of: problem)
+      if let saveNumeric {
+        try NumericFile.write(report, layout: problem.parameters.layout, to: saveNumeric)
+      }
       try write(report, notes: checker.notes, alreadyTold: isShownAtOnce)
       (passed, verdict) = (report.passed, report.verdict)
       hasHungDevice = checker.hasHungDevice
@@ -69,30 +71,25 @@ extension CheckCommand {
       try file.differs(from: others)
       others.append((file.option, file.path))
     }
-    guard let numeric else { return }
-    guard numeric.isTensorFile else {
-      throw InputError(
-        "the suffix of the file is unknown", file: "--save-numeric \(numeric.path)",
-        remedy: "end the name in .npz (by tensor name) or .npy (one flat vector)")
-    }
+    // An unknown suffix is found before anything is read.
+    try checkNames(in: ParameterLayout([]))
   }
 
   private func load(_ progress: ProgressLine) throws -> Problem {
     progress.show("reading the files")
     return try ProblemFiles.load(
-      model: files.model, batch: files.batch, parameters: files.parameters, gradient: gradient)
+      model: files.model, batch: files.batch, parameters: files.parameters, gradient: gradient,
+      names: try files.names())
   }
 
-  /// Finds before the work a tensor name that no archive may hold.
-  private func checkNames(of problem: Problem) throws {
-    guard let saveNumeric, !OutputPath(option: "--save-numeric", path: saveNumeric).isFlat else {
-      return
-    }
-    let nothing = Tensor(shape: [0], values: [])
+  /// Finds before the work what the format of `--save-numeric` cannot hold.
+  private func checkNames(in layout: ParameterLayout) throws {
+    guard let saveNumeric else { return }
     do {
-      _ = try NPZFile.encode(problem.parameters.layout.segments.map { ($0.name, nothing) })
-    } catch let error as InputError {
-      throw error.inFile("--save-numeric \(saveNumeric)")
+      try NumericFile.check(saveNumeric, layout: layout)
+    } catch var error as InputError {
+      error.file = "--save-numeric \(saveNumeric)"
+      throw error
     }
   }
 
@@ -101,18 +98,6 @@ extension CheckCommand {
     // A folder that is none would count as a device that fails.
     if let kernels { _ = try KernelText(folder: kernels).text("common.cl") }
     return try devices.open(kernelFolder: kernels)
-  }
-
-  /// Writes dθ_approx: by tensor name, or flat. NaN stands for a component that was not checked.
-  private func save(_ numeric: [Double], of problem: Problem) throws {
-    guard let saveNumeric else { return }
-    if OutputPath(option: "--save-numeric", path: saveNumeric).isFlat {
-      let flat = Tensor(shape: [numeric.count], values: numeric)
-      try TensorFile.write([("numeric", flat)], to: saveNumeric)
-    } else {
-      let vector = try ParameterVector(layout: problem.parameters.layout, values: numeric)
-      try TensorFile.write(vector.tensors, to: saveNumeric)
-    }
   }
 
   /// Notes are among the warnings of a report unless the user has just read them.

@@ -43,14 +43,6 @@ struct OutputPath {
     }
   }
 
-  /// Whether the suffix is that of a tensor file.
-  var isTensorFile: Bool { isFlat || suffix == "npz" }
-
-  /// Whether the suffix is that of one tensor without a name.
-  var isFlat: Bool { suffix == "npy" }
-
-  private var suffix: String { resolved.pathExtension.lowercased() }
-
   private var resolved: URL { Self.resolve(path) }
 
   private static func resolve(_ path: String) -> URL {

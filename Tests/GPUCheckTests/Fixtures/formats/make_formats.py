@@ -64,6 +64,19 @@ def main():
     struct.pack_into("<I", bomb, directory + 24, 2**31)
     write("implausible.npz", bomb)
     write("overlap.npz", overlap())
+    # The archive and the header of the array agree, the compressed bytes are others.
+    write("short.npz", lying((2, 4)))
+    write("long.npz", lying((2, 2)))
+
+
+def lying(shape):
+    """An archive whose W1 is announced with a shape other than that of its (2, 3) values."""
+    real = npy(ARRAYS["W1"])
+    contents = real.replace(b"(2, 3)", str(shape).encode())
+    data = archive([("W1.npy", contents)])
+    size = len(real) + 4 * (shape[0] * shape[1] - 6)
+    struct.pack_into("<I", data, data.rindex(b"PK\x01\x02") + 24, size)
+    return data
 
 
 def overlap():
