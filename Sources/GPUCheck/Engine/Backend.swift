@@ -7,6 +7,8 @@ package protocol Backend: Sendable {
   var name: String { get }
   /// Whether lanes can be computed in f64.
   var supportsDouble: Bool { get }
+  /// The OpenCL device, and what its self-test found; nil where there is none.
+  var tested: TestedDevice? { get }
 
   /// Builds what lanes through a graph need of the device, whatever θ is: set-up that is done once.
   func build(_ graph: Graph, mode: LaneMode, precision: Precision) throws
@@ -16,6 +18,16 @@ package protocol Backend: Sendable {
   func prepare(
     _ baseline: Baseline, mode: LaneMode, precision: Precision, tieRoundoff: Double
   ) throws -> any LaneEvaluator
+}
+
+extension Backend {
+  package var tested: TestedDevice? { nil }
+}
+
+/// What a device says of itself, and what its self-test found.
+package struct TestedDevice: Sendable {
+  package var description: DeviceDescription
+  package var selfTests: [SelfTestResult]
 }
 
 /// Evaluates lanes against one baseline. `evaluate` may be called from one thread at a time.

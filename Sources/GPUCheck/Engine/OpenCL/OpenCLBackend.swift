@@ -6,6 +6,7 @@ package final class OpenCLBackend: Backend {
   /// Lanes of one work-item where not the device's own number.
   private let vectorWidth: Int?
   private let memoryLimit: Int?
+  private let selfTests: [SelfTestResult]
 
   package var name: String {
     let device = programs.context.device.description
@@ -13,6 +14,10 @@ package final class OpenCLBackend: Backend {
   }
 
   package var supportsDouble: Bool { programs.context.device.description.supportsDouble }
+
+  package var tested: TestedDevice? {
+    TestedDevice(description: programs.context.device.description, selfTests: selfTests)
+  }
 
   /// Opens the device and runs its self-test. Throws an `InputError` where it is refused.
   ///
@@ -26,7 +31,8 @@ package final class OpenCLBackend: Backend {
     programs = ProgramCache(try Context(device), text: text)
     self.vectorWidth = vectorWidth
     self.memoryLimit = memoryLimit
-    for result in SelfTest.run(programs) {
+    selfTests = SelfTest.run(programs)
+    for result in selfTests {
       if let failure = result.failure {
         throw InputError(failure, remedy: "choose another device, or cpu")
       }

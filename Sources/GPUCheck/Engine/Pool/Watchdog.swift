@@ -136,6 +136,7 @@ package struct WatchedBackend: Backend {
 
   package var name: String { backend.name }
   package var supportsDouble: Bool { backend.supportsDouble }
+  package var tested: TestedDevice? { backend.tested }
 
   package func build(_ graph: Graph, mode: LaneMode, precision: Precision) throws {
     try watchdog.run("building its kernels") {
