@@ -37,4 +37,10 @@ public struct ComparisonRun: Sendable {
 
   /// Whether lanes tell of kinks.
   public var seesKinks: Bool { evaluator == .difference }
+
+  /// Components that stand on a kink.
+  public var tied: Int { flags.filter { $0.contains(.tied) }.count }
+
+  /// Components whose step crossed one, and that do not stand on one.
+  public var crossed: Int { flags.filter { $0.contains(.crossed) && !$0.contains(.tied) }.count }
 }

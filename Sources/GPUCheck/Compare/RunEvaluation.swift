@@ -71,12 +71,13 @@ struct RunEvaluation {
       }
       return result
     }
-    let left = try noise.map { known in
-      // Two costs, each with its error, over the steps between them.
-      layout.segments.map { _ in
-        2.0.squareRoot() * known / (Double(scheme.steps.count) * epsilon)
-      }
-    } ?? subtractionNoise(perturbation, chosen, result.numeric)
+    let left =
+      try noise.map { known in
+        // Two costs, each with its error, over the steps between them.
+        layout.segments.map { _ in
+          2.0.squareRoot() * known / (Double(scheme.steps.count) * epsilon)
+        }
+      } ?? subtractionNoise(perturbation, chosen, result.numeric)
     for part in layout.positions(of: chosen) {
       for i in part.range {
         // A whole forward pass at this precision rounds what a back-propagation there rounds.

@@ -10,7 +10,25 @@ public enum ProblemFiles {
     let network = try NetworkFile.read(model)
     let theta = try reading(parameters) { try network.parameterVector($0) }
     let dTheta = try reading(gradient) { try network.gradientVector($0) }
-    let (graph, unused) = try reading(batch) { contents in
+    let (graph, unused) = try self.graph(of: network, batch: batch)
+    return network.problem(graph, parameters: theta, gradient: dTheta, unused: unused)
+  }
+
+  /// The same without a gradient: the graph, θ, and what to know of how they were read.
+  public static func load(
+    model: String, batch: String, parameters: String
+  ) throws -> (graph: Graph, parameters: ParameterVector, warnings: [String]) {
+    let network = try NetworkFile.read(model)
+    let theta = try reading(parameters) { try network.parameterVector($0) }
+    let (graph, unused) = try self.graph(of: network, batch: batch)
+    return (graph, theta, network.warnings(unused: unused))
+  }
+
+  /// The graph of a batch file, and its tensors that nothing asks for.
+  private static func graph(
+    of network: Network, batch: String
+  ) throws -> (Graph, unused: [String]) {
+    try reading(batch) { contents in
       guard case .named(let tensors) = contents else {
         throw InputError(
           "found one array without a name, expected an .npz of x and y",
@@ -18,7 +36,6 @@ public enum ProblemFiles {
       }
       return (try network.graph(batch: tensors), network.unusedNames(in: tensors))
     }
-    return network.problem(graph, parameters: theta, gradient: dTheta, unused: unused)
   }
 
   /// What becomes of a tensor file's contents; errors name the file.

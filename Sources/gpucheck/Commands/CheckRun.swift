@@ -100,7 +100,7 @@ extension CheckCommand {
     progress.show("opening the device")
     // A folder that is none would count as a device that fails.
     if let kernels { _ = try KernelText(folder: kernels).text("common.cl") }
-    return try devices.open(kernelFolder: kernels)
+    return try devices.open(kernelFolder: kernels) { try Checker($0) }
   }
 
   /// Writes dθ_approx: by tensor name, or flat. NaN stands for a component that was not checked.

@@ -41,10 +41,12 @@ struct DeviceChoiceOptions: ParsableArguments {
     return options
   }
 
-  /// Opens the devices for a check.
-  func open(kernelFolder: String?) throws -> Checker {
+  /// Opens the devices, for a `Checker` or a `Comparer`.
+  func open<Opened>(
+    kernelFolder: String?, _ opened: (DeviceOptions) throws -> Opened
+  ) throws -> Opened {
     do {
-      return try Checker(options(kernelFolder: kernelFolder))
+      return try opened(options(kernelFolder: kernelFolder))
     } catch let error as InputError
       where device.isEmpty && Terminal.environment(Self.variable) != nil
     {
