@@ -202,7 +202,7 @@ public final class Comparer: Sendable {
 
   /// Up to so many components are all given to the textbook, which takes two whole forward passes
   /// for each.
-  private static let textbookLimit = 4096
+  private static let textbookLimit = 1024
 
   private func textbookPositions(_ evaluation: RunEvaluation) -> [Int] {
     let all = evaluation.components.indices

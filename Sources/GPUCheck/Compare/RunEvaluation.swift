@@ -69,6 +69,7 @@ struct RunEvaluation {
       for (i, component) in chosen.enumerated() {
         result.bars[i] = CheckRun.numericWidth * rounding * scales.lanes[component]
       }
+      widenAtKinks(&result, chosen, rounding)
       return result
     }
     let left =
@@ -87,6 +88,18 @@ struct RunEvaluation {
       }
     }
     return result
+  }
+
+  /// The rounding model takes the slopes at θ; beyond a kink there are others, and at a tie it may
+  /// take the one that is 0. There a component is given what its tensor's largest would have.
+  private func widenAtKinks(_ result: inout Result, _ chosen: [Int], _ rounding: Double) {
+    for part in layout.positions(of: chosen) {
+      let met = part.range.filter { !result.flags[$0].isEmpty }
+      guard !met.isEmpty else { continue }
+      let sizes = part.range.map { max(result.numeric[$0].magnitude, scales.gradient[chosen[$0]]) }
+      let least = CheckRun.gradientWidth * rounding * (sizes.filter(\.isFinite).max() ?? 0)
+      for i in met { result.bars[i] = max(result.bars[i], least) }
+    }
   }
 
   /// Where θ + ε and θ − ε were rounded unequally a central difference keeps a part of the second

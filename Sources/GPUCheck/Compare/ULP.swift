@@ -43,7 +43,7 @@ public struct ULPHistogram: Sendable, Equatable {
   public init() {}
 
   /// Counts one distance, as `ulpDistance` gives it.
-  mutating func add(_ distance: UInt64?) {
+  package mutating func add(_ distance: UInt64?) {
     guard let distance else {
       notNumbers += 1
       return

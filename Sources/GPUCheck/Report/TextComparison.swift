@@ -70,7 +70,7 @@ public enum TextComparison {
       fact("cost", "J = \(TextFormat.value(comparison.cost)) in double on the host"),
       fact(
         "method",
-        "\(comparison.scheme.rawValue) differences, step \(TextFormat.exact(comparison.epsilon)) in "
+        "\(comparison.scheme.rawValue) differences, step \(step(comparison.epsilon)) in "
           + "every run, so that arithmetic alone tells them apart"),
       fact(
         "reference",
@@ -78,6 +78,14 @@ public enum TextComparison {
           + "each other"),
       fact("time", TextFormat.seconds(comparison.seconds)),
     ]
+  }
+
+  /// A float32 number by the digits that tell it from other float32 numbers.
+  private static func step(_ value: Double) -> String {
+    let single = Float(value)
+    return Double(single) == value
+      ? TextFormat.exact(Double("\(single)") ?? value)
+      : TextFormat.exact(value)
   }
 
   private static func device(_ comparison: Comparison, _ place: Int) -> [String] {
