@@ -183,7 +183,7 @@ import Testing
   }
 
   @Test(
-    "A sample is compared where one is asked for, and the textbook is asked about no more than it can"
+    "A sample is compared where one is asked for, and the textbook is asked about all of it"
   )
   func samples() throws {
     let comparison = try compare([CPUBackend()]) { $0.sample = 40 }
@@ -213,6 +213,18 @@ import Testing
       }
       #expect(error?.description.contains(message) == true, "\(String(describing: error))")
     }
+  }
+
+  @Test(
+    "A step that a precision cannot take is refused", arguments: [Evaluator.difference, .direct])
+  func tinyStep(evaluator: Evaluator) throws {
+    let error = #expect(throws: InputError.self) {
+      try compare([CPUBackend()]) {
+        $0.evaluators = [evaluator]
+        $0.epsilon = 1e-60
+      }
+    }
+    #expect(error?.problem.contains("does not change") == true)
   }
 
   @Test("A device that fails ends the comparison, and is named")

@@ -115,8 +115,9 @@ public final class Comparer: Sendable {
       StepSize.automatic($0.evaluator, options.scheme, $0.precision)
     }
     let wanted = options.epsilon ?? automatic.max() ?? 0
-    let hasSingle = kinds.contains { $0.precision == .f32 }
-    return hasSingle ? Precision.f32.rounded(wanted) : wanted
+    let single = Precision.f32.rounded(wanted)
+    // One that is too small for float32 is refused there, in the words of a check.
+    return kinds.contains { $0.precision == .f32 } && single != 0 ? single : wanted
   }
 
   private func run(
