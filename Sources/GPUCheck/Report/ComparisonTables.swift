@@ -40,6 +40,11 @@ struct ComparisonTables {
     }
   }
 
+  /// A distance in a narrow column.
+  private func distance(_ value: Double) -> String {
+    value.isNaN ? "NaN" : TextFormat.rough(value)
+  }
+
   private func titled(_ title: String, _ table: TextTable) -> [String] {
     [TextFormat.wrapped(title)] + table.lines(heading: style.faint)
   }
@@ -62,12 +67,13 @@ struct ComparisonTables {
         .reduce(judge.outside) { $0 + $1.outside }
       let cells =
         [
-          label(number), TextFormat.rough(run.cost - comparison.cost),
-          TextFormat.short(ulps(run.cost, from: comparison.cost, run.precision)),
-          pair.map { TextFormat.rough($0.relativeDifference) } ?? "-",
-          TextFormat.count(outside), TextFormat.rough(judge.relativeDifference),
-        ] + (run.distanceToGradient.map { [TextFormat.rough($0)] } ?? []) + [
-          TextFormat.rough(run.noiseFloor), run.verdict.rawValue, TextFormat.seconds(run.seconds),
+          label(number), distance(run.cost - comparison.cost),
+          run.cost.isNaN
+            ? "NaN" : TextFormat.short(ulps(run.cost, from: comparison.cost, run.precision)),
+          pair.map { distance($0.relativeDifference) } ?? "-",
+          TextFormat.count(outside), distance(judge.relativeDifference),
+        ] + (run.distanceToGradient.map { [distance($0)] } ?? []) + [
+          distance(run.noiseFloor), run.verdict.rawValue, TextFormat.seconds(run.seconds),
         ]
       table.add(cells) { outside > 0 ? style.red($0) : $0 }
     }
@@ -157,7 +163,7 @@ struct ComparisonTables {
       rows: comparison.layout.segments.enumerated().map { number, part in
         let cells = others.map { _, pair in
           let tensor = pair.tensors[number]
-          return tensor.compared == 0 ? "-" : TextFormat.rough(tensor.relativeDifference)
+          return tensor.compared == 0 ? "-" : distance(tensor.relativeDifference)
         }
         return (TextFormat.plain(part.name), cells)
       })
@@ -169,7 +175,7 @@ struct ComparisonTables {
       "Distance of every run to every other:", "run", columns: Array(comparison.runs.indices),
       rows: comparison.runs.indices.map { row in
         let cells = comparison.runs.indices.map { column in
-          comparison.pair(row, column).map { TextFormat.rough($0.relativeDifference) } ?? "-"
+          comparison.pair(row, column).map { distance($0.relativeDifference) } ?? "-"
         }
         return (label(row), cells)
       })

@@ -125,7 +125,7 @@ public enum TextComparison {
       facts.contains(.denormals) ? "denormals kept" : "denormals may be flushed to zero",
       facts.contains(.infinityAndNaN) ? "infinities and NaN" : "no infinities, no NaN",
       modes.isEmpty ? "rounding unknown" : "rounds " + modes.joined(separator: ", "),
-      facts.contains(.fma) ? "fma" : "no fma in hardware",
+      facts.contains(.fma) ? "fma" : "no fma claimed",
       facts.contains(.dividesCorrectly)
         ? "division and square root correctly rounded"
         : "division and square root not correctly rounded",
