@@ -9,7 +9,8 @@ struct DeviceChoiceOptions: ParsableArguments {
   @Option(
     help: .init(
       "auto, cpu, gpu, gpu:1, an index such as 0:0, or part of a name, as gpucheck devices lists "
-        + "them; repeated, the devices share the work. (default: \(variable), else auto)",
+        + "them; repeated, they share the work of a check, or are compared. (default: "
+        + "\(variable), else auto)",
       valueName: "selector"),
     completion: .list(["auto", "cpu", "gpu"]))
   var device: [String] = []
