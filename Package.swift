@@ -30,7 +30,9 @@ let package = Package(
     .target(
       name: "GPUCheck",
       dependencies: ["Kernels", "CZlib", numerics],
-      sources: ["Model", "Formats", "Primitives", "Engine", "Check", "Diagnosis", "Report"]),
+      sources: [
+        "Model", "Formats", "Primitives", "Engine", "Check", "Compare", "Diagnosis", "Report",
+      ]),
     // The folders GPUCheck and gpucheck differ in case only, so the target has a name of its own.
     .executableTarget(
       name: "GPUCheckCLI",

@@ -176,8 +176,8 @@ extension DeviceDescription {
       computeUnits: try count(CL_DEVICE_MAX_COMPUTE_UNITS),
       maxWorkGroupSize: try facts.number(CL_DEVICE_MAX_WORK_GROUP_SIZE, as: Int.self),
       supportsDouble: extensions.contains("cl_khr_fp64") || double != 0,
-      roundsSingleDivisionCorrectly:
-        single & cl_device_fp_config(CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT) != 0,
+      singleArithmetic: Arithmetic(rawValue: single),
+      doubleArithmetic: Arithmetic(rawValue: double),
       nativeVectorWidthFloat: try count(CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT),
       nativeVectorWidthDouble: try count(CL_DEVICE_NATIVE_VECTOR_WIDTH_DOUBLE),
       extensions: extensions)

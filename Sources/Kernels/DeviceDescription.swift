@@ -37,8 +37,10 @@ package struct DeviceDescription: Sendable, Equatable {
   package var maxWorkGroupSize: Int
   /// Whether kernels may use `double`.
   package var supportsDouble: Bool
-  /// Whether `-cl-fp32-correctly-rounded-divide-sqrt` is allowed.
-  package var roundsSingleDivisionCorrectly: Bool
+  /// What the device says about its arithmetic in f32.
+  package var singleArithmetic: Arithmetic
+  /// And in f64; empty where there is no double.
+  package var doubleArithmetic: Arithmetic
   /// How many floats the hardware's vectors hold.
   package var nativeVectorWidthFloat: Int
   /// How many doubles the hardware's vectors hold; 0 where there is no double.
@@ -53,7 +55,8 @@ package struct DeviceDescription: Sendable, Equatable {
     version: String = "OpenCL 1.2", driverVersion: String = "", globalMemory: Int = 0,
     maxAllocation: Int = 0, localMemory: Int = 0, hasDedicatedLocalMemory: Bool = false,
     computeUnits: Int = 1, maxWorkGroupSize: Int = 1, supportsDouble: Bool = true,
-    roundsSingleDivisionCorrectly: Bool = false, nativeVectorWidthFloat: Int = 1,
+    singleArithmetic: Arithmetic = [.infinityAndNaN, .roundsToNearest],
+    doubleArithmetic: Arithmetic = .ieee, nativeVectorWidthFloat: Int = 1,
     nativeVectorWidthDouble: Int = 1, extensions: [String] = []
   ) {
     self.platformIndex = platformIndex
@@ -72,7 +75,8 @@ package struct DeviceDescription: Sendable, Equatable {
     self.computeUnits = computeUnits
     self.maxWorkGroupSize = maxWorkGroupSize
     self.supportsDouble = supportsDouble
-    self.roundsSingleDivisionCorrectly = roundsSingleDivisionCorrectly
+    self.singleArithmetic = singleArithmetic
+    self.doubleArithmetic = doubleArithmetic
     self.nativeVectorWidthFloat = nativeVectorWidthFloat
     self.nativeVectorWidthDouble = nativeVectorWidthDouble
     self.extensions = extensions
@@ -89,6 +93,18 @@ package struct DeviceDescription: Sendable, Equatable {
 
   /// The precisions a kernel can be built for here.
   package var precisions: [Precision] { supportsDouble ? [.f32, .f64] : [.f32] }
+
+  /// Whether `-cl-fp32-correctly-rounded-divide-sqrt` is allowed.
+  package var roundsSingleDivisionCorrectly: Bool { singleArithmetic.contains(.dividesCorrectly) }
+
+  /// What the device says about its arithmetic in a precision.
+  package func arithmetic(_ precision: Precision) -> Arithmetic {
+    switch precision {
+    case .f32: singleArithmetic
+    // Division and square root in double are correctly rounded by the specification.
+    case .f64: supportsDouble ? doubleArithmetic.union(.dividesCorrectly) : []
+    }
+  }
 
   /// The major and minor number in `version`; nil where it does not read `OpenCL M.N …`.
   package var versionNumber: (major: Int, minor: Int)? {

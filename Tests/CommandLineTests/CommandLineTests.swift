@@ -349,7 +349,7 @@ import Testing
 }
 
 /// A network that the textbook takes minutes for: 784-128-10, batch 32.
-private enum LongProblem {
+enum LongProblem {
   static func write(to folder: TemporaryFolder) throws {
     let model = """
       {"schema": "gpucheck.network/1", "inputs": 784,

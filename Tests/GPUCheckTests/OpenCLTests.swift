@@ -179,7 +179,7 @@ import Testing
   func optionsAndKeys() {
     var device = DeviceDescription(
       platformName: "P", name: "D", kind: .cpu, driverVersion: "1",
-      roundsSingleDivisionCorrectly: true)
+      singleArithmetic: .ieee)
     let wide = Specialisation(
       precision: .f64, for: device, defines: [("TILE", "4"), ("ACTIVATION", "2")])
     #expect(

@@ -152,16 +152,13 @@ struct CheckRun {
   }
 
   /// What the subtraction of two costs leaves of their rounding, from how much halving the step
-  /// scatters the differences: in units of one cost's error over ε the full step has a variance of
-  /// 1/2 (central) or 2 and the change 5/2 or 6. The median is not moved by kinks; components that
-  /// do not move J at all say nothing. At least J itself is rounded.
+  /// scatters the differences. Components that do not move J at all say nothing.
   private mutating func measureNoise(_ measured: [Int], _ half: [Int: Double]) {
     let scatter = measured.filter { estimates.numeric[$0] != 0 || half[$0] != 0 }
-      .map { (estimates.numeric[$0] - (half[$0] ?? .nan)).magnitude }.filter(\.isFinite).sorted()
-    let median = scatter.isEmpty ? 0 : scatter[scatter.count / 2]
-    let found = epsilon * median / 0.6745 / (scheme == .central ? 5 : 3).squareRoot()
-    let u = perturbation.precision.unitRoundoff
-    subtraction = max(found, u * cost.magnitude * (unitVariance / 2).squareRoot())
+      .map { estimates.numeric[$0] - (half[$0] ?? .nan) }
+    subtraction = max(
+      epsilon * SubtractionNoise.standardError(ofHalving: scatter, scheme),
+      SubtractionNoise.least(cost: cost, perturbation.precision))
     for i in estimates.flags.indices where estimates.flags[i].isEmpty {
       estimates.rounding[i] = rounding(i, perturbation, step: epsilon)
     }

@@ -59,7 +59,7 @@ extension CheckRun {
   }
 
   /// Beyond this share of what is measured, noise hides the difference between right and wrong.
-  private static let undecidable = 1e-3
+  static let undecidable = 1e-3
 
   /// What would decide it.
   private var remedy: String {

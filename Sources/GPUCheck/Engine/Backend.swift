@@ -9,6 +9,8 @@ package protocol Backend: Sendable {
   var supportsDouble: Bool { get }
   /// What happened in `build` that a report must say.
   var notes: [String] { get }
+  /// The OpenCL device, and what its self-test found; nil where there is none.
+  var tested: TestedDevice? { get }
 
   /// Builds what lanes through a graph need of the device, whatever θ is: set-up that is done once.
   func build(_ graph: Graph, mode: LaneMode, precision: Precision) throws
@@ -22,6 +24,13 @@ package protocol Backend: Sendable {
 
 extension Backend {
   package var notes: [String] { [] }
+  package var tested: TestedDevice? { nil }
+}
+
+/// What a device says of itself, and what its self-test found.
+package struct TestedDevice: Sendable {
+  package var description: DeviceDescription
+  package var selfTests: [SelfTestResult]
 }
 
 /// Evaluates lanes against one baseline. `evaluate` may be called from one thread at a time.

@@ -10,17 +10,12 @@ public enum ProblemFiles {
     model: String, batch: String, parameters: String, gradient: String,
     names: TensorNames = .asStored
   ) throws -> Problem {
-    let network = try NetworkFile.read(model)
-    var mapping = TensorMapping(names, for: network)
-    let count = network.parameterLayout.count
-    func read(_ path: String) throws -> TensorFileContents {
-      let contents = try TensorFile.read(path, expecting: count)
-      return try inFile(path) { try mapping.parameters(contents) }
-    }
-    let theta = try read(parameters)
-    let dTheta = try read(gradient)
-    let tensors = try readBatch(batch, &mapping)
-    try mapping.requireUse()
+    var files = try Files(model: model, names: names)
+    let theta = try files.vector(parameters)
+    let dTheta = try files.vector(gradient)
+    let tensors = try files.batch(batch)
+    try files.mapping.requireUse()
+    let network = files.network
     let vector = try inFile(parameters) { try network.parameterVector(theta) }
     let dVector = try inFile(gradient) { try network.gradientVector(dTheta) }
     let graph = try inFile(batch) { try network.graph(batch: tensors) }
@@ -28,23 +23,52 @@ public enum ProblemFiles {
       graph, parameters: vector, gradient: dVector, unused: network.unusedNames(in: tensors))
   }
 
+  /// The same without a gradient: the graph, θ, and what to know of how they were read.
+  public static func load(
+    model: String, batch: String, parameters: String, names: TensorNames = .asStored
+  ) throws -> (graph: Graph, parameters: ParameterVector, warnings: [String]) {
+    var files = try Files(model: model, names: names)
+    let theta = try files.vector(parameters)
+    let tensors = try files.batch(batch)
+    try files.mapping.requireUse()
+    let network = files.network
+    let vector = try inFile(parameters) { try network.parameterVector(theta) }
+    let graph = try inFile(batch) { try network.graph(batch: tensors) }
+    return (graph, vector, network.warnings(unused: network.unusedNames(in: tensors)))
+  }
+
+  /// The files of one problem on their way to the network's names.
+  private struct Files {
+    let network: Network
+    var mapping: TensorMapping
+
+    init(model: String, names: TensorNames) throws {
+      network = try NetworkFile.read(model)
+      mapping = TensorMapping(names, for: network)
+    }
+
+    /// θ or dθ.
+    mutating func vector(_ path: String) throws -> TensorFileContents {
+      let contents = try TensorFile.read(path, expecting: network.parameterLayout.count)
+      return try inFile(path) { try mapping.parameters(contents) }
+    }
+
+    mutating func batch(_ path: String) throws -> [String: Tensor] {
+      let contents = try TensorFile.read(path, expecting: batchElements)
+      return try inFile(path) {
+        guard case .named(let tensors) = contents else {
+          throw InputError(
+            "found one array without a name, expected an .npz of x and y",
+            remedy: "write it with numpy.savez(path, x=x, y=y)")
+        }
+        return try mapping.batch(tensors)
+      }
+    }
+  }
+
   /// Elements that a compressed batch may expand to whatever its size: how many samples it holds
   /// only the batch itself tells.
   private static let batchElements = 1 << 24
-
-  private static func readBatch(
-    _ path: String, _ mapping: inout TensorMapping
-  ) throws -> [String: Tensor] {
-    let contents = try TensorFile.read(path, expecting: batchElements)
-    return try inFile(path) {
-      guard case .named(let tensors) = contents else {
-        throw InputError(
-          "found one array without a name, expected an .npz of x and y",
-          remedy: "write it with numpy.savez(path, x=x, y=y)")
-      }
-      return try mapping.batch(tensors)
-    }
-  }
 
   /// Adds the name of a file to what is thrown about it.
   private static func inFile<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {

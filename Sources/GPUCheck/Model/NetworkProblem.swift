@@ -32,11 +32,7 @@ extension Network {
   package func problem(
     _ graph: Graph, parameters: ParameterVector, gradient: ParameterVector, unused: [String]
   ) -> Problem {
-    var warnings = self.warnings
-    if !unused.isEmpty {
-      warnings.append(
-        "the batch holds \(unused.joined(separator: ", ")), which the network does not use")
-    }
+    var warnings = warnings(unused: unused)
     var gradient = gradient
     if gradient.isFloat32InFloat64 {
       gradient.elementType = .float32
@@ -45,6 +41,14 @@ extension Network {
           + "judged as one that was computed in float32")
     }
     return Problem(graph: graph, parameters: parameters, gradient: gradient, warnings: warnings)
+  }
+
+  /// The network's warnings, and one of what a batch holds for nothing.
+  package func warnings(unused: [String]) -> [String] {
+    guard !unused.isEmpty else { return warnings }
+    return warnings + [
+      "the batch holds \(unused.joined(separator: ", ")), which the network does not use"
+    ]
   }
 
   /// θ from a file's tensors; finite.

@@ -39,6 +39,12 @@ package enum TextFormat {
     value == 0 ? "0" : shortExponent(format(value, "%.1e"))
   }
 
+  /// A number of units, three digits: `0.512`, `17`, `3.1e+4` for large ones.
+  package static func short(_ value: Double) -> String {
+    value.magnitude < 1e6 && value == value.rounded()
+      ? count(Int(value)) : shortExponent(format(value, "%.3g"))
+  }
+
   /// A number that somebody wrote, as short as it reads back: `1e-7`.
   package static func exact(_ value: Double) -> String {
     let digits = shortExponent("\(value)")

@@ -97,7 +97,7 @@ extension CheckCommand {
     progress.show("opening the device")
     // A folder that is none would count as a device that fails.
     if let kernels { _ = try KernelText(folder: kernels).text("common.cl") }
-    return try devices.open(kernelFolder: kernels)
+    return try devices.open(kernelFolder: kernels) { try Checker($0) }
   }
 
   /// Notes are among the warnings of a report unless the user has just read them.

@@ -9,7 +9,8 @@ struct DeviceChoiceOptions: ParsableArguments {
   @Option(
     help: .init(
       "auto, cpu, gpu, gpu:1, an index such as 0:0, or part of a name, as gpucheck devices lists "
-        + "them; repeated, the devices share the work. (default: \(variable), else auto)",
+        + "them; repeated, they share the work of a check, or are compared. (default: "
+        + "\(variable), else auto)",
       valueName: "selector"),
     completion: .list(["auto", "cpu", "gpu"]))
   var device: [String] = []
@@ -41,10 +42,12 @@ struct DeviceChoiceOptions: ParsableArguments {
     return options
   }
 
-  /// Opens the devices for a check.
-  func open(kernelFolder: String?) throws -> Checker {
+  /// Opens the devices, for a `Checker` or a `Comparer`.
+  func open<Opened>(
+    kernelFolder: String?, _ opened: (DeviceOptions) throws -> Opened
+  ) throws -> Opened {
     do {
-      return try Checker(options(kernelFolder: kernelFolder))
+      return try opened(options(kernelFolder: kernelFolder))
     } catch let error as InputError
       where device.isEmpty && Terminal.environment(Self.variable) != nil
     {

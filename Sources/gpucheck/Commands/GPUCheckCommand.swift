@@ -19,12 +19,16 @@ struct GPUCheckCommand: ParsableCommand {
       Examples:
         gpucheck check model.json --batch batch.npz \\
           --parameters theta.npz --gradient dtheta.npz
+        gpucheck compare model.json --batch batch.npz --parameters theta.npz \
+          --device cpu --device gpu
         gpucheck devices
         gpucheck help check
         gpucheck --generate-completion-script bash    (or zsh, fish)
       """,
     version: version,
-    subcommands: [CheckCommand.self, DevicesCommand.self, SelfTestCommand.self])
+    subcommands: [
+      CheckCommand.self, CompareCommand.self, DevicesCommand.self, SelfTestCommand.self,
+    ])
 
   static var commandNames: [String] {
     configuration.subcommands.compactMap { $0.configuration.commandName }

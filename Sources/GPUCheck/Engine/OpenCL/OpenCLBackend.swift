@@ -8,6 +8,7 @@ package final class OpenCLBackend: Backend {
   private let vectorWidth: Int?
   private let memoryLimit: Int?
   private let buildNotes = Mutex<[String]>([])
+  private let selfTests: [SelfTestResult]
 
   package var name: String {
     let device = programs.context.device.description
@@ -15,6 +16,10 @@ package final class OpenCLBackend: Backend {
   }
 
   package var supportsDouble: Bool { programs.context.device.description.supportsDouble }
+
+  package var tested: TestedDevice? {
+    TestedDevice(description: programs.context.device.description, selfTests: selfTests)
+  }
 
   /// Opens the device once it has passed its self-test, now or at an earlier time. Throws an
   /// `InputError` where it is refused.
@@ -28,7 +33,8 @@ package final class OpenCLBackend: Backend {
     _ device: Device, text: KernelText, vectorWidth: Int? = nil, memoryLimit: Int? = nil,
     cache: DiskCache? = .standard
   ) throws {
-    if let failure = SelfTest.results(device, text: text, cache: cache).firstFailure {
+    selfTests = SelfTest.results(device, text: text, cache: cache)
+    if let failure = selfTests.firstFailure {
       throw InputError(failure, remedy: "choose another device, or cpu")
     }
     programs = ProgramCache(try Context(device), text: text)

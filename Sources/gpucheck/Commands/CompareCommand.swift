@@ -1,0 +1,173 @@
+import ArgumentParser
+import Foundation
+import GPUCheck
+import Kernels
+
+/// `gpucheck compare`: how the arithmetic of devices, precisions and evaluators differs.
+struct CompareCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "compare",
+    abstract: "Holds CPU, GPU and precisions against each other.",
+    discussion: """
+      Evaluates the numeric gradient on every device and precision with the same step, and \
+      says how far apart the results are, where, and whether rounding explains it. \
+      docs/comparison.md says how to read it.
+
+      Examples:
+        gpucheck compare model.json --batch batch.npz --parameters theta.npz \\
+          --device cpu --device gpu
+        … --gradient dtheta.npz             also what a check says on each
+        … --evaluator difference --evaluator direct
+                                            what subtracting costs loses
+        … --precision f32 --sample 1000     some components, in f32 only
+
+      Exit status: 0 all agree within their error bars and no verdict differs, 1 they do not, \
+      2 bad input or a device that fails, 3 error bars too wide to tell, 130 interrupted.
+      """)
+
+  @OptionGroup var files: ProblemOptions
+
+  @Option(
+    help: .init("dθ, to be checked by every run.", valueName: "file"),
+    completion: TensorFiles.completion)
+  var gradient: String?
+
+  @OptionGroup var devices: DeviceChoiceOptions
+
+  @Option(
+    help: .init(
+      "A precision to run, repeatable; auto is each that a device has. (default: auto)",
+      valueName: "auto|f64|f32"),
+    completion: OptionValue.completion(PrecisionChoice.self), transform: OptionValue.choice)
+  var precision: [PrecisionChoice] = []
+
+  @Option(
+    help: .init(
+      "Exact differences, or whole costs subtracted, repeatable. (default: difference)",
+      valueName: "difference|direct"),
+    completion: .list(["difference", "direct"]), transform: OptionValue.comparedEvaluator)
+  var evaluator: [Evaluator] = []
+
+  @OptionGroup var steps: StepOptions
+
+  @Option(
+    parsing: .unconditional,
+    help: .init(
+      "How many of the components outside their bars to list. (default: 10)", valueName: "k"),
+    transform: { try OptionValue.count($0, atLeast: 0) })
+  var top = CompareOptions().top
+
+  @Option(
+    help: .init("Read the kernels from this folder, for work on them.", valueName: "folder"),
+    completion: .directory)
+  var kernels: String?
+
+  @Option(
+    help: .init("For people or for programs. (default: text)", valueName: "text|json"),
+    completion: OptionValue.completion(OutputFormat.self), transform: OptionValue.choice)
+  var format = OutputFormat.text
+
+  @Option(
+    help: .init("Write the comparison to this file instead of stdout.", valueName: "file"),
+    completion: .file())
+  var output: String?
+
+  @Flag(help: "Nothing on stderr but errors.")
+  var quiet = false
+
+  private var options: CompareOptions {
+    var options = CompareOptions()
+    if !evaluator.isEmpty { options.evaluators = Self.distinct(evaluator) }
+    if !precision.isEmpty { options.precisions = precision }
+    options.scheme = steps.scheme
+    options.epsilon = steps.epsilon.epsilon
+    options.sample = steps.sample
+    options.seed = steps.seed
+    options.top = top
+    return options
+  }
+
+  /// The same without repetitions.
+  private static func distinct(_ evaluators: [Evaluator]) -> [Evaluator] {
+    evaluators.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+  }
+
+  func run() throws {
+    let progress = ProgressLine(quiet: quiet)
+    Interrupt.handle { progress.clear() }
+    let outcome: Comparison.Outcome
+    do {
+      defer { progress.clear() }
+      try checkOutput()
+      progress.show("reading the files")
+      let problem = try load()
+      progress.show("opening the devices")
+      if let kernels { _ = try KernelText(folder: kernels).text("common.cl") }
+      let comparer = try devices.open(kernelFolder: kernels) { try Comparer($0) }
+      var comparison = try comparer.compare(
+        problem.graph, at: problem.parameters, gradient: problem.gradient, options
+      ) { progress.show($0) }
+      comparison.warnings = comparer.notes + problem.warnings + comparison.warnings
+      progress.clear()
+      try write(comparison)
+      outcome = comparison.outcome
+    }
+    switch outcome {
+    case .agree: return
+    case .differ: throw Failure.Status.failed
+    case .undecidable: throw Failure.Status.undecidable
+    }
+  }
+
+  private func load() throws -> (
+    graph: Graph, parameters: ParameterVector, gradient: ParameterVector?, warnings: [String]
+  ) {
+    guard let gradient else {
+      let read = try ProblemFiles.load(
+        model: files.model, batch: files.batch, parameters: files.parameters,
+        names: try files.names())
+      return (read.graph, read.parameters, nil, read.warnings)
+    }
+    let problem = try ProblemFiles.load(
+      model: files.model, batch: files.batch, parameters: files.parameters, gradient: gradient,
+      names: try files.names())
+    return (problem.graph, problem.parameters, problem.gradient, problem.warnings)
+  }
+
+  /// Finds before the work what could not be written after it.
+  private func checkOutput() throws {
+    guard let output else { return }
+    let path = OutputPath(option: "--output", path: output)
+    try path.check()
+    let inputs = [
+      (option: "MODEL", path: files.model), ("--batch", files.batch),
+      ("--parameters", files.parameters),
+    ]
+    try path.differs(from: inputs + (gradient.map { [("--gradient", $0)] } ?? []))
+  }
+
+  private func write(_ comparison: Comparison) throws {
+    let text =
+      switch format {
+      case .json: try JSONComparison.write(comparison)
+      case .text:
+        TextComparison.write(comparison, colour: output == nil && Terminal.takesColour)
+      }
+    if let output {
+      try OutputFile.write(Data(text.utf8), to: output)
+    } else {
+      try Terminal.write(text)
+    }
+  }
+}
+
+extension OptionValue {
+  /// An evaluator that can be compared.
+  fileprivate static func comparedEvaluator(_ text: String) throws -> Evaluator {
+    let evaluator: Evaluator? = Evaluator(rawValue: text)
+    guard let evaluator, evaluator != .textbook else {
+      throw ValidationError("expected difference or direct; the textbook is always asked")
+    }
+    return evaluator
+  }
+}
