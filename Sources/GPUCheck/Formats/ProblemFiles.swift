@@ -15,15 +15,15 @@ public enum ProblemFiles {
     let count = network.parameterLayout.count
     func read(_ path: String) throws -> TensorFileContents {
       let contents = try TensorFile.read(path, expecting: count)
-      return try inFile(path) { try mapping.parameters(contents) }
+      return try InputError.about(file: path) { try mapping.parameters(contents) }
     }
     let theta = try read(parameters)
     let dTheta = try read(gradient)
     let tensors = try readBatch(batch, &mapping)
     try mapping.requireUse()
-    let vector = try inFile(parameters) { try network.parameterVector(theta) }
-    let dVector = try inFile(gradient) { try network.gradientVector(dTheta) }
-    let graph = try inFile(batch) { try network.graph(batch: tensors) }
+    let vector = try InputError.about(file: parameters) { try network.parameterVector(theta) }
+    let dVector = try InputError.about(file: gradient) { try network.gradientVector(dTheta) }
+    let graph = try InputError.about(file: batch) { try network.graph(batch: tensors) }
     return network.problem(
       graph, parameters: vector, gradient: dVector, unused: network.unusedNames(in: tensors))
   }
@@ -36,22 +36,13 @@ public enum ProblemFiles {
     _ path: String, _ mapping: inout TensorMapping
   ) throws -> [String: Tensor] {
     let contents = try TensorFile.read(path, expecting: batchElements)
-    return try inFile(path) {
+    return try InputError.about(file: path) {
       guard case .named(let tensors) = contents else {
         throw InputError(
           "found one array without a name, expected an .npz of x and y",
           remedy: "write it with numpy.savez(path, x=x, y=y)")
       }
       return try mapping.batch(tensors)
-    }
-  }
-
-  /// Adds the name of a file to what is thrown about it.
-  private static func inFile<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
-    do {
-      return try body()
-    } catch let error as InputError {
-      throw error.inFile(path)
     }
   }
 }
