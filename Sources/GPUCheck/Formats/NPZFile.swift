@@ -24,7 +24,7 @@ package enum NPZFile {
     }
     let parts = try archive.members.map { member in
       let name = try tensorName(member)
-      return try about(name) {
+      return try InputError.about(tensor: name) {
         let prefix = try archive.prefix(of: member, count: NumPyArray.prefixLength)
         return (name, member, array: try NumPyArray(beginning: prefix, size: member.size))
       }
@@ -32,7 +32,9 @@ package enum NPZFile {
     try checkMemory(parts.map { ($0, $1.size, $2.count) }, limit: memory, file: data.count)
     var tensors: [String: Tensor] = [:]
     for (name, member, array) in parts {
-      tensors[name] = try about(name) { try array.tensor(of: archive.contents(of: member)) }
+      tensors[name] = try InputError.about(tensor: name) {
+        try array.tensor(of: archive.contents(of: member))
+      }
     }
     return tensors
   }
@@ -44,16 +46,6 @@ package enum NPZFile {
         remedy: "write it with numpy.savez")
     }
     return String(member.name.dropLast(suffix.count))
-  }
-
-  /// Adds the name of a tensor to what is thrown about it.
-  private static func about<Result>(_ name: String, _ body: () throws -> Result) throws -> Result {
-    do {
-      return try body()
-    } catch var error as InputError {
-      error.tensor = name
-      throw error
-    }
   }
 
   /// Throws at the first tensor with which all values as doubles, and the member that is being

@@ -12,11 +12,7 @@ public enum NetworkFile {
   /// Throws an `InputError` naming the file and the place in it.
   public static func read(_ path: String) throws -> Network {
     let data = try InputFile.read(path)
-    do {
-      return try decode(data)
-    } catch let error as InputError {
-      throw error.inFile(path)
-    }
+    return try InputError.about(file: path) { try decode(data) }
   }
 
   /// The network that the bytes of a file describe.

@@ -7,10 +7,8 @@ package enum NumericFile {
   /// unknown suffix, and for names that the format does not allow or that would stand twice.
   package static func check(_ path: String, layout: ParameterLayout) throws {
     let nothing = ParameterLayout(layout.segments.map { ($0.name, [0]) })
-    do {
-      _ = try TensorFile.encode(tensors(path, nothing, numeric: [], uncertainty: []), for: path)
-    } catch let error as InputError {
-      throw error.inFile(path)
+    _ = try InputError.about(file: path) {
+      try TensorFile.encode(tensors(path, nothing, numeric: [], uncertainty: []), for: path)
     }
   }
 

@@ -16,9 +16,9 @@ public enum ProblemFiles {
     let tensors = try files.batch(batch)
     try files.mapping.requireUse()
     let network = files.network
-    let vector = try inFile(parameters) { try network.parameterVector(theta) }
-    let dVector = try inFile(gradient) { try network.gradientVector(dTheta) }
-    let graph = try inFile(batch) { try network.graph(batch: tensors) }
+    let vector = try InputError.about(file: parameters) { try network.parameterVector(theta) }
+    let dVector = try InputError.about(file: gradient) { try network.gradientVector(dTheta) }
+    let graph = try InputError.about(file: batch) { try network.graph(batch: tensors) }
     return network.problem(
       graph, parameters: vector, gradient: dVector, unused: network.unusedNames(in: tensors))
   }
@@ -32,8 +32,8 @@ public enum ProblemFiles {
     let tensors = try files.batch(batch)
     try files.mapping.requireUse()
     let network = files.network
-    let vector = try inFile(parameters) { try network.parameterVector(theta) }
-    let graph = try inFile(batch) { try network.graph(batch: tensors) }
+    let vector = try InputError.about(file: parameters) { try network.parameterVector(theta) }
+    let graph = try InputError.about(file: batch) { try network.graph(batch: tensors) }
     return (graph, vector, network.warnings(unused: network.unusedNames(in: tensors)))
   }
 
@@ -50,12 +50,12 @@ public enum ProblemFiles {
     /// θ or dθ.
     mutating func vector(_ path: String) throws -> TensorFileContents {
       let contents = try TensorFile.read(path, expecting: network.parameterLayout.count)
-      return try inFile(path) { try mapping.parameters(contents) }
+      return try InputError.about(file: path) { try mapping.parameters(contents) }
     }
 
     mutating func batch(_ path: String) throws -> [String: Tensor] {
       let contents = try TensorFile.read(path, expecting: batchElements)
-      return try inFile(path) {
+      return try InputError.about(file: path) {
         guard case .named(let tensors) = contents else {
           throw InputError(
             "found one array without a name, expected an .npz of x and y",
@@ -69,13 +69,4 @@ public enum ProblemFiles {
   /// Elements that a compressed batch may expand to whatever its size: how many samples it holds
   /// only the batch itself tells.
   private static let batchElements = 1 << 24
-
-  /// Adds the name of a file to what is thrown about it.
-  private static func inFile<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
-    do {
-      return try body()
-    } catch let error as InputError {
-      throw error.inFile(path)
-    }
-  }
 }

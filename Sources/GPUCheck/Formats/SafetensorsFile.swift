@@ -8,7 +8,7 @@ package enum SafetensorsFile {
   /// The limit of the format's own library.
   private static let headerLimit = 100_000_000
   /// The key of the header that is no tensor but strings by name.
-  private static let metadata = "__metadata__"
+  fileprivate static let metadata = "__metadata__"
 
   private static let types: [String: ElementType] = [
     "F64": .float64, "F32": .float32, "F16": .float16, "BF16": .bfloat16, "I8": .int8,
@@ -37,15 +37,11 @@ package enum SafetensorsFile {
     try checkCoverage(parts, of: body.count)
     var tensors: [String: Tensor] = [:]
     for part in parts {
-      do {
-        let bytes = body.slice(at: part.range.lowerBound, count: part.range.count) ?? Data()
-        tensors[part.name] = Tensor(
-          shape: part.shape, values: try part.type.decode(bytes, shape: part.shape),
-          elementType: part.type)
-      } catch var error as InputError {
-        error.tensor = part.name
-        throw error
+      let bytes = body.slice(at: part.range.lowerBound, count: part.range.count) ?? Data()
+      let values = try InputError.about(tensor: part.name) {
+        try part.type.decode(bytes, shape: part.shape)
       }
+      tensors[part.name] = Tensor(shape: part.shape, values: values, elementType: part.type)
     }
     return tensors
   }
@@ -192,7 +188,7 @@ private struct Header: Decodable {
   init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: Name.self)
     for key in container.allKeys {
-      if key.stringValue == "__metadata__" {
+      if key.stringValue == SafetensorsFile.metadata {
         _ = try container.decode([String: String].self, forKey: key)
       } else {
         tensors[key.stringValue] = try container.decode(HeaderEntry.self, forKey: key)

@@ -55,11 +55,7 @@ public enum TensorFile {
   public static func read(_ path: String, expecting elements: Int = 0) throws -> TensorFileContents
   {
     let data = try InputFile.read(path)
-    do {
-      return try decode(data, expecting: elements)
-    } catch let error as InputError {
-      throw error.inFile(path)
-    }
+    return try InputError.about(file: path) { try decode(data, expecting: elements) }
   }
 
   /// The tensors of a file's bytes.
@@ -89,12 +85,7 @@ public enum TensorFile {
   /// Throws an `InputError` naming the file for another suffix, for a name that cannot be written
   /// or stands twice, and where the file cannot be written.
   public static func write(_ tensors: [(name: String, tensor: Tensor)], to path: String) throws {
-    let data: Data
-    do {
-      data = try encode(tensors, for: path)
-    } catch let error as InputError {
-      throw error.inFile(path)
-    }
+    let data = try InputError.about(file: path) { try encode(tensors, for: path) }
     try OutputFile.write(data, to: path)
   }
 

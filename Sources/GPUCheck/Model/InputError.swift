@@ -42,4 +42,17 @@ public struct InputError: Error, Sendable, Equatable, CustomStringConvertible {
     error.file = error.file ?? name
     return error
   }
+
+  /// What a body returns; what it throws is said of a file or a tensor where none was named yet.
+  static func about<Result>(
+    file: String? = nil, tensor: String? = nil, _ body: () throws -> Result
+  ) throws -> Result {
+    do {
+      return try body()
+    } catch var error as InputError {
+      error.file = error.file ?? file
+      error.tensor = error.tensor ?? tensor
+      throw error
+    }
+  }
 }
