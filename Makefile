@@ -6,11 +6,11 @@ GPUCHECK := .build/$(CONFIGURATION)/gpucheck
 # Testable imports are another build of everything: without them the tests run what users get.
 TEST_OPTIONS := --disable-testable-imports
 
-SWIFT_SOURCES = Package.swift Sources Tests $(if $(shell find benchmarks -name '*.swift' 2>/dev/null),benchmarks)
+SWIFT_SOURCES = Package.swift Sources Tests $(if $(shell find benchmarks -name '*.swift' 2>/dev/null),benchmarks) fuzz
 SHELL_SCRIPTS = scripts/* .ci/run
 
 .NOTPARALLEL:
-.PHONY: help build demo test format lint bench docs setup setup-test clean
+.PHONY: help build demo test format lint bench docs setup setup-test clean fuzz
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,9 @@ bench: ## Run the benchmarks (Python with NumPy, in .venv)
 	python3 -m venv .venv
 	.venv/bin/python -m pip install --quiet numpy
 	.venv/bin/python benchmarks/run.py
+
+fuzz: setup ## Fuzz the readers of files for SECONDS (60), shared among them
+	@scripts/fuzz $(or $(SECONDS),60)
 
 docs: setup ## Build the API documentation in .build/docs and check the links of the Markdown files
 	@scripts/docs

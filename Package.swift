@@ -51,5 +51,5 @@ if Context.environment["GPUCHECK_FUZZ"] != nil {
   package.targets.append(
     .executableTarget(
       name: "Fuzz", dependencies: ["GPUCheck", "CZlib"], path: "fuzz",
-      sources: ["Fuzz.swift", "Allocations.swift", "Archives.swift", "Journals.swift", "Readers.swift"]))
+      exclude: ["corpus", "dictionaries"]))
 }

@@ -1,15 +1,17 @@
-/// What a reader holds of the heap at a time, counted by the hooks of the address sanitizer.
+/// What a reader takes of the heap, counted by the hooks of the address sanitizer.
 ///
 /// The hooks run within malloc: they touch these integers only, which need no initialisation.
 enum Allocations {
-  /// A reader may hold so many times the file's size…
+  /// No single allocation is larger than so many times the file…
   static let factor = 16
-  /// …and so many bytes whatever the size: zlib's window and the chunk it expands into, the first
-  /// buffers of Foundation's parser.
-  static let constant = 1 << 20
+  /// …and so many bytes whatever the file: the chunk of 256 KiB into which deflate expands, zlib's
+  /// window.
+  static let constant = 384 << 10
 
+  nonisolated(unsafe) private(set) static var largest = 0
+  /// The most bytes that were held at a time.
+  nonisolated(unsafe) private(set) static var most = 0
   nonisolated(unsafe) private static var held = 0
-  nonisolated(unsafe) private static var most = 0
   nonisolated(unsafe) private static var counts = false
 
   /// Has every allocation counted from now on, while an input is read.
@@ -22,6 +24,7 @@ enum Allocations {
 
   private static func add(_ size: Int) {
     guard counts else { return }
+    largest = max(largest, size)
     held += size
     most = max(most, held)
   }
@@ -32,18 +35,17 @@ enum Allocations {
   }
 
   static func begin() {
-    held = 0
-    most = 0
+    (largest, most, held) = (0, 0, 0)
     counts = true
   }
 
-  /// The most bytes that were held at a time since `begin`.
-  static func end() -> Int {
-    counts = false
-    return most
-  }
+  static func end() { counts = false }
 
-  static func justified(_ bytes: Int, by size: Int) -> Bool { bytes <= factor * size + constant }
+  /// Whether a file of so many bytes accounts for what was allocated since `begin`; `total` is how
+  /// many times its size may be held at a time.
+  static func justified(by size: Int, total: Int) -> Bool {
+    largest <= factor * size + constant && most <= total * size + constant
+  }
 }
 
 // <sanitizer/allocator_interface.h>, which no module map exports.
