@@ -31,6 +31,10 @@ struct GPUCheckCommand: ParsableCommand {
 
   static func main() {
     do {
+      // On Linux the standard library finds the arguments there; without it there is not even a name.
+      guard CommandLine.argc > 0 else {
+        throw InputError("the arguments cannot be read from /proc/self/cmdline; mount /proc")
+      }
       try refuseUnknownCommand()
       var command = try parseAsRoot()
       try command.run()
