@@ -13,11 +13,11 @@ SWIFT_SOURCES = Package.swift Sources Tests $(if $(shell find benchmarks -name '
 SHELL_SCRIPTS = scripts/* .ci/run
 
 .NOTPARALLEL:
-.PHONY: help build demo test format lint bench docs setup setup-test clean fuzz \
+.PHONY: help build demo test format lint bench docs setup setup-test clean sanitize fuzz \
 	static test-static install uninstall deb test-deb
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 build: setup ## Build the library and the program, .build/release/gpucheck
 	swift build -c $(CONFIGURATION)
@@ -45,6 +45,9 @@ bench: ## Run the benchmarks (Python with NumPy, in .venv)
 	python3 -m venv .venv
 	.venv/bin/python -m pip install --quiet numpy
 	.venv/bin/python benchmarks/run.py
+
+sanitize: setup-test ## Run every test under the address, thread and undefined sanitizers
+	@scripts/sanitize
 
 fuzz: setup ## Fuzz the readers of files for SECONDS (60), shared among them
 	@scripts/fuzz $(or $(SECONDS),60)
