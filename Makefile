@@ -5,15 +5,19 @@ CONFIGURATION := release
 GPUCHECK := .build/$(CONFIGURATION)/gpucheck
 # Testable imports are another build of everything: without them the tests run what users get.
 TEST_OPTIONS := --disable-testable-imports
+STATIC := .build/static/gpucheck
+PREFIX ?= /usr/local
+export DESTDIR
 
-SWIFT_SOURCES = Package.swift Sources Tests $(if $(shell find benchmarks -name '*.swift' 2>/dev/null),benchmarks)
+SWIFT_SOURCES = Package.swift Sources Tests $(if $(shell find benchmarks -name '*.swift' 2>/dev/null),benchmarks) fuzz
 SHELL_SCRIPTS = scripts/* .ci/run
 
 .NOTPARALLEL:
-.PHONY: help build demo test format lint bench docs setup setup-test clean
+.PHONY: help build demo test format lint bench docs setup setup-test clean sanitize fuzz \
+	static test-static install uninstall deb test-deb
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 build: setup ## Build the library and the program, .build/release/gpucheck
 	swift build -c $(CONFIGURATION)
@@ -41,6 +45,35 @@ bench: ## Run the benchmarks (Python with NumPy, in .venv)
 	python3 -m venv .venv
 	.venv/bin/python -m pip install --quiet numpy
 	.venv/bin/python benchmarks/run.py
+
+sanitize: setup-test ## Run every test under the address, thread and undefined sanitizers
+	@scripts/sanitize
+
+fuzz: setup ## Fuzz the readers of files for SECONDS (60), shared among them
+	@scripts/fuzz $(or $(SECONDS),60)
+
+static: setup ## Build .build/static/gpucheck, which needs glibc only, and its manual page
+	@scripts/static
+
+test-static: static ## Run the static program on a root without any OpenCL library
+	@scripts/test-static
+
+install: $(STATIC) ## Install under PREFIX (/usr/local), within DESTDIR
+	@scripts/install $(PREFIX)
+
+uninstall: ## Remove what make install put there
+	@scripts/install --remove $(PREFIX)
+
+deb: static ## Build a Debian package, .build/gpucheck_VERSION_ARCHITECTURE.deb
+	@scripts/deb
+
+test-deb: deb ## Install the package in a clean root, check a gradient there, remove it
+	@scripts/setup deb
+	@scripts/test-deb
+
+# Built by whoever may not be the one who installs.
+$(STATIC):
+	@$(MAKE) static
 
 docs: setup ## Build the API documentation in .build/docs and check the links of the Markdown files
 	@scripts/docs

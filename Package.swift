@@ -50,3 +50,12 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// The fuzz targets: only libFuzzer can run them, and no one else needs them built (scripts/fuzz).
+if Context.environment["GPUCHECK_FUZZ"] != nil {
+  package.products.append(.executable(name: "gpucheck-fuzz", targets: ["Fuzz"]))
+  package.targets.append(
+    .executableTarget(
+      name: "Fuzz", dependencies: ["GPUCheck", "CZlib"], path: "fuzz",
+      exclude: ["corpus", "dictionaries"]))
+}

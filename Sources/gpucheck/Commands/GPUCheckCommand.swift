@@ -42,6 +42,10 @@ struct GPUCheckCommand: ParsableCommand {
   static func main() {
     DriverProbe.program = SelfTestCommand.program
     do {
+      // On Linux the standard library finds the arguments there; without it there is not even a name.
+      guard CommandLine.argc > 0 else {
+        throw InputError("the arguments cannot be read from /proc/self/cmdline; mount /proc")
+      }
       try refuseUnknownCommand()
       var command = try parseAsRoot()
       try command.run()
