@@ -4,9 +4,9 @@
 enum Allocations {
   /// No single allocation is larger than so many times the file…
   static let factor = 16
-  /// …and so many bytes whatever the file: the chunk of 256 KiB into which deflate expands, zlib's
-  /// window.
-  static let constant = 384 << 10
+  /// …and so many bytes whatever the file: what TensorFile allows a small one, the chunk of 256 KiB
+  /// into which deflate expands, zlib's window.
+  static let constant = (1 << 20) + (384 << 10)
 
   nonisolated(unsafe) private(set) static var largest = 0
   /// The most bytes that were held at a time.

@@ -7,14 +7,13 @@ struct Reader: Sendable {
   var read: @Sendable (Data) throws -> Void
   /// How many times the file's size all allocations together may come to.
   var total = Allocations.factor
-  /// The bytes to which allocations are held: the file's own, unless its format compresses.
-  var size: @Sendable (Data) -> Int = { $0.count }
 
   static let all: [String: Reader] = [
     // Foundation makes several objects of a value of two characters.
     "network": Reader(read: { _ = try NetworkFile.decode($0) }, total: 512),
-    "npy": Reader { _ = try NumPyFile.decode($0) },
-    "npz": Reader(read: { _ = try NPZFile.decode($0) }, size: { sizeExpanded($0) }),
+    "npy": Reader { _ = try TensorFile.decode($0) },
+    "npz": Reader { _ = try TensorFile.decode($0) },
+    "safetensors": Reader { _ = try TensorFile.decode($0) },
     "journal": Reader { try readJournal($0) },
   ]
 }
