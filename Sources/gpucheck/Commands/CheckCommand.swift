@@ -83,21 +83,5 @@ struct CheckCommand: ParsableCommand {
     completion: .file())
   var journal: String?
 
-  @Option(
-    help: .init("Read the kernels from this folder, for work on them.", valueName: "folder"),
-    completion: .directory)
-  var kernels: String?
-
-  @Option(
-    help: .init("For people or for programs. (default: text)", valueName: "text|json"),
-    completion: OptionValue.completion(OutputFormat.self), transform: OptionValue.choice)
-  var format = OutputFormat.text
-
-  @Option(
-    help: .init("Write the report to this file instead of stdout.", valueName: "file"),
-    completion: .file())
-  var output: String?
-
-  @Flag(help: "Nothing on stderr but errors.")
-  var quiet = false
+  @OptionGroup var result: OutputOptions
 }

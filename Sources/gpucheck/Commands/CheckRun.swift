@@ -5,7 +5,7 @@ import Kernels
 
 extension CheckCommand {
   func run() throws {
-    let progress = ProgressLine(quiet: quiet)
+    let progress = ProgressLine(quiet: result.quiet)
     Interrupt.handle { progress.clear() }
     let passed: Bool
     let verdict: Verdict
@@ -17,8 +17,9 @@ extension CheckCommand {
       let problem = try load(progress)
       try checkNames(in: problem.parameters.layout)
       let loading = began.duration(to: .now)
-      let checker = try open(progress)
-      let isShownAtOnce = format == .text && !quiet
+      progress.show("opening the device")
+      let checker = try devices.open { try Checker($0) }
+      let isShownAtOnce = result.format == .text && !result.quiet
       if isShownAtOnce {
         progress.clear()
         checker.notes.forEach { Terminal.tell("note: \($0)") }
@@ -63,10 +64,9 @@ extension CheckCommand {
       (option: "MODEL", path: files.model), ("--batch", files.batch),
       ("--parameters", files.parameters), ("--gradient", gradient),
     ]
-    let report = output.map { OutputPath(option: "--output", path: $0) }
     let numeric = saveNumeric.map { OutputPath(option: "--save-numeric", path: $0) }
     let journal = journal.map { OutputPath(option: "--journal", path: $0) }
-    for file in [report, numeric, journal].compactMap(\.self) {
+    for file in [result.path, numeric, journal].compactMap(\.self) {
       try file.check()
       try file.differs(from: others)
       others.append((file.option, file.path))
@@ -93,29 +93,14 @@ extension CheckCommand {
     }
   }
 
-  private func open(_ progress: ProgressLine) throws -> Checker {
-    progress.show("opening the device")
-    // A folder that is none would count as a device that fails.
-    if let kernels { _ = try KernelText(folder: kernels).text("common.cl") }
-    return try devices.open(kernelFolder: kernels) { try Checker($0) }
-  }
-
   /// Notes are among the warnings of a report unless the user has just read them.
   private func write(_ report: CheckReport, notes: [String], alreadyTold: Bool) throws {
     var report = report
     report.warnings.removeAll(where: notes.contains)
-    if output != nil || !alreadyTold { report.warnings = notes + report.warnings }
-    let text =
-      switch format {
-      case .json: try JSONReport.write(report)
-      case .text:
-        TextReport.write(
-          report, tolerance: tolerance, colour: output == nil && Terminal.takesColour)
-      }
-    if let output {
-      try OutputFile.write(Data(text.utf8), to: output)
-    } else {
-      try Terminal.write(text)
-    }
+    if result.output != nil || !alreadyTold { report.warnings = notes + report.warnings }
+    try result.write(
+      result.format == .json
+        ? JSONReport.write(report)
+        : TextReport.write(report, tolerance: tolerance, colour: result.takesColour))
   }
 }

@@ -57,23 +57,7 @@ struct CompareCommand: ParsableCommand {
     transform: { try OptionValue.count($0, atLeast: 0) })
   var top = CompareOptions().top
 
-  @Option(
-    help: .init("Read the kernels from this folder, for work on them.", valueName: "folder"),
-    completion: .directory)
-  var kernels: String?
-
-  @Option(
-    help: .init("For people or for programs. (default: text)", valueName: "text|json"),
-    completion: OptionValue.completion(OutputFormat.self), transform: OptionValue.choice)
-  var format = OutputFormat.text
-
-  @Option(
-    help: .init("Write the comparison to this file instead of stdout.", valueName: "file"),
-    completion: .file())
-  var output: String?
-
-  @Flag(help: "Nothing on stderr but errors.")
-  var quiet = false
+  @OptionGroup var result: OutputOptions
 
   private var options: CompareOptions {
     var options = CompareOptions()
@@ -93,7 +77,7 @@ struct CompareCommand: ParsableCommand {
   }
 
   func run() throws {
-    let progress = ProgressLine(quiet: quiet)
+    let progress = ProgressLine(quiet: result.quiet)
     Interrupt.handle { progress.clear() }
     let outcome: Comparison.Outcome
     do {
@@ -102,8 +86,7 @@ struct CompareCommand: ParsableCommand {
       progress.show("reading the files")
       let problem = try load()
       progress.show("opening the devices")
-      if let kernels { _ = try KernelText(folder: kernels).text("common.cl") }
-      let comparer = try devices.open(kernelFolder: kernels) { try Comparer($0) }
+      let comparer = try devices.open { try Comparer($0) }
       var comparison = try comparer.compare(
         problem.graph, at: problem.parameters, gradient: problem.gradient, options
       ) { progress.show($0) }
@@ -136,8 +119,7 @@ struct CompareCommand: ParsableCommand {
 
   /// Finds before the work what could not be written after it.
   private func checkOutput() throws {
-    guard let output else { return }
-    let path = OutputPath(option: "--output", path: output)
+    guard let path = result.path else { return }
     try path.check()
     let inputs = [
       (option: "MODEL", path: files.model), ("--batch", files.batch),
@@ -147,17 +129,10 @@ struct CompareCommand: ParsableCommand {
   }
 
   private func write(_ comparison: Comparison) throws {
-    let text =
-      switch format {
-      case .json: try JSONComparison.write(comparison)
-      case .text:
-        TextComparison.write(comparison, colour: output == nil && Terminal.takesColour)
-      }
-    if let output {
-      try OutputFile.write(Data(text.utf8), to: output)
-    } else {
-      try Terminal.write(text)
-    }
+    try result.write(
+      result.format == .json
+        ? JSONComparison.write(comparison)
+        : TextComparison.write(comparison, colour: result.takesColour))
   }
 }
 

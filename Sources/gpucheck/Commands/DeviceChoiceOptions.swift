@@ -1,5 +1,6 @@
 import ArgumentParser
 import GPUCheck
+import Kernels
 
 /// Where perturbations are evaluated. Shared by the commands that perturb.
 struct DeviceChoiceOptions: ParsableArguments {
@@ -30,24 +31,29 @@ struct DeviceChoiceOptions: ParsableArguments {
     transform: OptionValue.seconds)
   var deviceTimeout = DeviceOptions().timeout
 
+  @Option(
+    help: .init("Read the kernels from this folder, for work on them.", valueName: "folder"),
+    completion: .directory)
+  var kernels: String?
+
   /// The options as the library takes them.
-  func options(kernelFolder: String? = nil) -> DeviceOptions {
+  private var options: DeviceOptions {
     let preset = Terminal.environment(Self.variable)
     var options = DeviceOptions(
       !device.isEmpty
         ? device : preset.map { $0.split(separator: ",").map(String.init) } ?? ["auto"])
-    options.kernelFolder = kernelFolder
+    options.kernelFolder = kernels
     options.memoryLimit = memory
     options.timeout = deviceTimeout
     return options
   }
 
   /// Opens the devices, for a `Checker` or a `Comparer`.
-  func open<Opened>(
-    kernelFolder: String?, _ opened: (DeviceOptions) throws -> Opened
-  ) throws -> Opened {
+  func open<Opened>(_ opened: (DeviceOptions) throws -> Opened) throws -> Opened {
+    // A folder that is none would count as a device that fails.
+    if let kernels { _ = try KernelText(folder: kernels).text("common.cl") }
     do {
-      return try opened(options(kernelFolder: kernelFolder))
+      return try opened(options)
     } catch let error as InputError
       where device.isEmpty && Terminal.environment(Self.variable) != nil
     {
