@@ -232,7 +232,7 @@ import Testing
   func usage() throws {
     for (arguments, text) in [
       (["chekc"], "unknown command 'chekc'; did you mean check?"),
-      (["frobnicate"], "expected check, devices, help"),
+      (["frobnicate"], "expected check, compare, devices, help"),
       (["check"], "missing expected argument '<model>'"),
       (["check", "m.json"], "missing expected argument '--batch <file>'"),
       (["devices", "--format", "jsom"], "did you mean json?"),

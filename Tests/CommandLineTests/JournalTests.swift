@@ -153,7 +153,10 @@ import Testing
       let end = try Program.run(arguments(options))
       #expect(end.status == 0, "\(end.errors)")
       #expect(try result(end) == expected)
-      #expect(try Data(contentsOf: url).count == good.count)
+      // What was missing is there again.
+      let again = try Program.run(arguments(options))
+      let devices = try #require(try again.object()["devices"] as? [[String: Any]])
+      #expect(devices.first?["lanes"] as? Int == 0)
     }
   }
 

@@ -65,7 +65,8 @@ import Testing
     let batches = try batches()
     let alone = try values(LanePool(evaluator()), batches)
     let bad = Stand(evaluator: try evaluator(), wanted: 3, fault: .status(after: calls))
-    let good = Stand(evaluator: try evaluator(), wanted: 2, delay: 1e-3)
+    // Not before the bad one has failed: otherwise it might have done everything.
+    let good = Stand(evaluator: try evaluator(), wanted: 2) { bad.batches.count > calls }
     let pool = LanePool(
       [LaneWorker(bad, name: "bad"), LaneWorker(good, name: "good")], mode: .difference,
       precision: .f64)
@@ -232,16 +233,18 @@ final class Stand: LaneEvaluator, @unchecked Sendable {
   private let fault: Fault
   private let lock = NSLock()
   private let secondsPerLane: Double
+  private let isReady: @Sendable () -> Bool
   private var sizes: [Int] = []
 
   init(
     evaluator: any LaneEvaluator, wanted: Int, delay: Double = 0, secondsPerLane: Double = 0,
-    fault: Fault = .none
+    fault: Fault = .none, waitsFor isReady: @escaping @Sendable () -> Bool = { true }
   ) {
     self.evaluator = evaluator
     self.wanted = wanted
     self.delay = delay
     self.secondsPerLane = secondsPerLane
+    self.isReady = isReady
     self.fault = fault
   }
 
@@ -258,6 +261,8 @@ final class Stand: LaneEvaluator, @unchecked Sendable {
       sizes.append(batch.count)
       return sizes.count - 1
     }
+    let deadline = ContinuousClock.now + .seconds(60)
+    while !isReady(), ContinuousClock.now < deadline { Thread.sleep(forTimeInterval: 1e-3) }
     let pause = delay + secondsPerLane * Double(batch.count)
     if pause > 0 { Thread.sleep(forTimeInterval: pause) }
     var results = try evaluator.evaluate(batch)

@@ -11,8 +11,9 @@ package struct LaneAudit: Sendable {
   private let costDeviation: Double
   private let seed: UInt64
 
-  /// Lanes looked at of each batch.
-  private static let sample = 4
+  /// Lanes looked at of each batch: some that move J, and some of all.
+  private static let telling = 4
+  private static let any = 2
   /// Standard errors that two honest evaluations may lie apart.
   private static let width = 16.0
   /// Units of the last place they may lie apart besides, of whatever is largest: what the scales,
@@ -42,10 +43,8 @@ package struct LaneAudit: Sendable {
     }
     // Either branch of a tie is taken throughout: where rounding decides what is a tie, two honest
     // paths may differ.
-    guard lanes.tiePolicy == .natural, let component = lanes.components.first else { return nil }
-    var random = SplitMix64(
-      seed: seed ^ UInt64(lanes.segment) << 40 ^ UInt64(UInt32(bitPattern: component)))
-    let chosen = draw(Self.sample, of: lanes.components.indices, using: &random)
+    guard lanes.tiePolicy == .natural else { return nil }
+    let chosen = chooseLanes(lanes)
     let again = try twin.evaluate(
       LaneBatch(
         segment: lanes.segment, components: chosen.map { lanes.components[$0] },
@@ -62,6 +61,24 @@ package struct LaneAudit: Sendable {
     return nil
   }
 
+  /// A lane that does not move J (the weight of an input that is 0) gives 0 whatever it was told: most
+  /// of the sample are others.
+  private func chooseLanes(_ lanes: LaneBatch) -> [Int] {
+    guard let component = lanes.components.first else { return [] }
+    var random = SplitMix64(
+      seed: seed ^ UInt64(lanes.segment) << 40 ^ UInt64(UInt32(bitPattern: component)))
+    let all = lanes.components.indices
+    let moving = all.filter { scale(lanes, $0) > 0 }
+    let chosen =
+      draw(Self.telling, of: moving.indices, using: &random).map { moving[$0] }
+      + draw(Self.any, of: all, using: &random)
+    return Set(chosen).sorted()
+  }
+
+  private func scale(_ lanes: LaneBatch, _ lane: Int) -> Double {
+    scales[layout.segments[lanes.segment].offset + Int(lanes.components[lane])]
+  }
+
   private func bar(_ lanes: LaneBatch, _ lane: Int, _ expected: Double) -> Double {
     let u = twin.precision.unitRoundoff
     switch twin.mode {
@@ -69,9 +86,8 @@ package struct LaneAudit: Sendable {
       return u * (Self.width * costDeviation + Self.slack * max(expected.magnitude, cost.magnitude))
     case .difference:
       let step = lanes.moves[lane].magnitude
-      let scale = scales[layout.segments[lanes.segment].offset + Int(lanes.components[lane])]
       return u
-        * (Self.width * scale * step
+        * (Self.width * scale(lanes, lane) * step
           + Self.slack * (expected.magnitude + min(1, step) * cost.magnitude))
     }
   }
