@@ -130,7 +130,7 @@ import Testing
     struct Enough: Error {}
     let batches = try batches()
     let workers = try (0..<count).map { _ in
-      LaneWorker(Stand(evaluator: try evaluator(), wanted: 1, delay: 1e-4), name: "")
+      LaneWorker(Stand(evaluator: try evaluator(), wanted: 1, delay: 0.2), name: "")
     }
     let pool = LanePool(workers, mode: .difference, precision: .f64)
     #expect(throws: Enough.self) { try pool.evaluate(batches) { _ in throw Enough() } }
