@@ -40,12 +40,13 @@ struct GPUCheckCommand: ParsableCommand {
   }
 
   static func main() {
-    DriverProbe.program = SelfTestCommand.program
     do {
       // On Linux the standard library finds the arguments there; without it there is not even a name.
       guard CommandLine.argc > 0 else {
         throw InputError("the arguments cannot be read from /proc/self/cmdline; mount /proc")
       }
+      // Only now: without arguments Foundation cannot say where the program is, and ends it.
+      DriverProbe.program = SelfTestCommand.program
       try refuseUnknownCommand()
       var command = try parseAsRoot()
       try command.run()
