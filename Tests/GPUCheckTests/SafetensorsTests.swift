@@ -145,21 +145,7 @@ import Testing
   @Test(arguments: ["types.safetensors", "bfloat16.safetensors"])
   func neverTrapsOnDamage(_ name: String) throws {
     let data = try Data(contentsOf: URL(fileURLWithPath: fixture(name)))
-    func decode(_ data: Data) {
-      do {
-        _ = try SafetensorsFile.decode(data)
-      } catch {
-        #expect(error is InputError)
-      }
-    }
-    for length in 0..<data.count { decode(data.prefix(length)) }
-    for place in data.indices {
-      for change in [0xFF, 0x80, 0x01] as [UInt8] {
-        var damaged = data
-        damaged[place] ^= change
-        decode(damaged)
-      }
-    }
+    expectNoTrap(on: data) { _ = try SafetensorsFile.decode($0) }
   }
 
   // MARK: Writing

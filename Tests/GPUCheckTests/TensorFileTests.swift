@@ -116,22 +116,9 @@ import Testing
 
   @Test(arguments: ["one-deflated.npz", "zip64.npz", "version1.npy"])
   func neverTrapsOnDamage(_ name: String) throws {
-    let data = try bytes(name)
-    func decode(_ data: Data) {
-      do {
-        _ = NPZFile.recognises(data) ? try NPZFile.decode(data) : [:]
-        _ = try NumPyFile.decode(data)
-      } catch {
-        #expect(error is InputError)
-      }
-    }
-    for length in 0..<data.count { decode(data.prefix(length)) }
-    for place in data.indices {
-      for change in [0xFF, 0x80, 0x01] as [UInt8] {
-        var damaged = data
-        damaged[place] ^= change
-        decode(damaged)
-      }
+    try expectNoTrap(on: bytes(name)) { data in
+      _ = NPZFile.recognises(data) ? try NPZFile.decode(data) : [:]
+      _ = try NumPyFile.decode(data)
     }
   }
 
