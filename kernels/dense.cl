@@ -8,18 +8,17 @@
 // not need (the bias vanishes in it). b may be a null buffer where has_bias is 0.
 
 // --- One component of W moves: only unit o of the lane does. move [lanes], out [samples, lanes].
-// (in|out)_divisor and _modulus give the input and the unit that a component belongs to.
+// input and output [lanes] are the input and the unit that the lane's weight belongs to.
 // Launch: [lane vectors, workers over the samples].
 
 #define DENSE_WEIGHT_ARGUMENTS                                                                   \
   int lane_vectors, int samples, int in_features, int out_stride, int in_stride,                 \
-      int in_divisor, int in_modulus, int out_divisor, int out_modulus, int has_bias,            \
-      global const int *component, global const real *move, global const real *x,                \
+      int has_bias, global const int *input, global const int *output, global const real *move,  global const real *x,                \
       global const real *w, global const real *b, global real *out
 
 kernel void dense_weight_difference(DENSE_WEIGHT_ARGUMENTS) {
   const int g = get_global_id(0);
-  const intv k = lane_index(g, component, in_divisor, in_modulus);
+  const intv k = LANE_INDEX(g, input);
   const realv d = LOAD(g, move);
   for (int s = get_global_id(1); s < samples; s += get_global_size(1))
     STORE(d * gather(x, s * in_features, 1, k), s * lane_vectors + g, out);
@@ -28,8 +27,8 @@ kernel void dense_weight_difference(DENSE_WEIGHT_ARGUMENTS) {
 // The moved weight stands in `move`; the unit's whole sum is formed again.
 kernel void dense_weight_value(DENSE_WEIGHT_ARGUMENTS) {
   const int g = get_global_id(0);
-  const intv moved = lane_index(g, component, in_divisor, in_modulus);
-  const intv unit = lane_index(g, component, out_divisor, out_modulus);
+  const intv moved = LANE_INDEX(g, input);
+  const intv unit = LANE_INDEX(g, output);
   const realv value = LOAD(g, move);
   for (int s = get_global_id(1); s < samples; s += get_global_size(1)) {
     realv sum = (realv)(0);
@@ -47,7 +46,7 @@ kernel void dense_weight_value(DENSE_WEIGHT_ARGUMENTS) {
 
 #define DENSE_BIAS_ARGUMENTS                                                                     \
   int lane_vectors, int samples, int in_features, int out_stride, int in_stride,                 \
-      global const int *component, global const real *move, global const real *x,                \
+      global const int *output, global const real *move, global const real *x,                \
       global const real *w, global real *out
 
 kernel void dense_bias_difference(DENSE_BIAS_ARGUMENTS) {
@@ -59,7 +58,7 @@ kernel void dense_bias_difference(DENSE_BIAS_ARGUMENTS) {
 
 kernel void dense_bias_value(DENSE_BIAS_ARGUMENTS) {
   const int g = get_global_id(0);
-  const intv unit = lane_index(g, component, 1, INT_MAX);
+  const intv unit = LANE_INDEX(g, output);
   const realv value = LOAD(g, move);
   for (int s = get_global_id(1); s < samples; s += get_global_size(1)) {
     realv sum = (realv)(0);
@@ -70,18 +69,18 @@ kernel void dense_bias_value(DENSE_BIAS_ARGUMENTS) {
 }
 
 // --- One input unit of the layer moves: in [samples, lanes], out [samples * outs, lanes].
-// divisor and modulus give the unit that a lane's component moves.
+// input [lanes] is the unit that moves.
 // Launch: [lane vectors, workers over the outputs].
 
 #define DENSE_SLICE_ARGUMENTS                                                                    \
   int lane_vectors, int samples, int in_features, int outs, int out_stride, int in_stride,       \
-      int divisor, int modulus, int has_bias, global const int *component,                       \
+      int has_bias, global const int *input,                                                     \
       global const real *in, global const real *x, global const real *w, global const real *b,   \
       global real *out
 
 kernel void dense_slice_difference(DENSE_SLICE_ARGUMENTS) {
   const int g = get_global_id(0);
-  const intv unit = lane_index(g, component, divisor, modulus);
+  const intv unit = LANE_INDEX(g, input);
   for (int o = get_global_id(1); o < outs; o += get_global_size(1)) {
     const realv weight = gather(w, o * out_stride, in_stride, unit);
     for (int s = 0; s < samples; s++)
@@ -91,7 +90,7 @@ kernel void dense_slice_difference(DENSE_SLICE_ARGUMENTS) {
 
 kernel void dense_slice_value(DENSE_SLICE_ARGUMENTS) {
   const int g = get_global_id(0);
-  const intv unit = lane_index(g, component, divisor, modulus);
+  const intv unit = LANE_INDEX(g, input);
   for (int o = get_global_id(1); o < outs; o += get_global_size(1)) {
     for (int s = 0; s < samples; s++) {
       const realv moved = LOAD(s * lane_vectors + g, in);

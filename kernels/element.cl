@@ -11,15 +11,15 @@
 // without that axis. a0 to a2 are the function's attributes.
 // Launch: [lane vectors, workers]. CPU twin: Primitives/Element.swift.
 
-kernel void KERNEL(int lane_vectors, int elements, int axis_length, int inner, int divisor,
-                   int modulus, int tie_policy, real a0, real a1, real a2,
-                   global const int *component, global const real *c0, global const real *c1,
+kernel void KERNEL(int lane_vectors, int elements, int axis_length, int inner,
+                   int tie_policy, real a0, real a1, real a2,
+                   global const int *position, global const real *c0, global const real *c1,
                    global const real *c2, global const real *c3, global const real *in,
                    global real *out, volatile global uint *flags) {
   const int g = get_global_id(0);
   const real a[3] = {a0, a1, a2};
   global const real *const table[4] = {c0, c1, c2, c3};
-  const intv index = axis_length == 0 ? (intv)(0) : lane_index(g, component, divisor, modulus);
+  const intv index = axis_length == 0 ? (intv)(0) : LANE_INDEX(g, position);
   intv kinks = (intv)(0);
   for (int e = get_global_id(1); e < elements; e += get_global_size(1)) {
     realv c[COEFFICIENTS];

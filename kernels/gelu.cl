@@ -93,3 +93,10 @@ static inline realv gelu_tanh_difference(realv d, const realv *c, const real *a)
 static inline realv gelu_tanh_value(realv x, const realv *c, const real *a) {
   return x * sigmoid_of(gelu_tanh_argument(x));
 }
+
+// erf(x) = 2 Phi(sqrt(2) x) - 1. Coefficients: sqrt(2) x, phi(sqrt(2) x).
+static inline realv erf_difference(realv d, const realv *c, const real *a) {
+  return (realv)(2) * normal_step(d * ((real)1.4142135623730950488016887242097), c[0], c[1]);
+}
+
+static inline realv erf_value(realv x, const realv *c, const real *a) { return erf(x); }

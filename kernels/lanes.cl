@@ -25,17 +25,8 @@
 #define KINK_CROSSED 1
 #define KINK_TIED 2
 
-// The position along an axis of each lane of vector g: component / divisor mod modulus.
-static inline intv lane_index(int g, global const int *component, int divisor, int modulus) {
-#if VECTOR_WIDTH == 1
-  return component[g] / divisor % modulus;
-#else
-  int at[VECTOR_WIDTH];
-  for (int k = 0; k < VECTOR_WIDTH; k++)
-    at[k] = component[g * VECTOR_WIDTH + k] / divisor % modulus;
-  return PASTE(vload, VECTOR_WIDTH)(0, at);
-#endif
-}
+// The position along an axis of each lane of vector g, from positions [lanes].
+#define LANE_INDEX(g, positions) LOAD(g, positions)
 
 // table[offset + stride * index] for each lane.
 static inline realv gather(global const real *table, int offset, int stride, intv index) {

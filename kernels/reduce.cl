@@ -17,11 +17,11 @@ kernel void term_sum(int lane_vectors, int elements, global const real *in, glob
 // Values of a slice become values of the whole tensor before they are summed: the elements that
 // did not move come from base [elements]. in [stored, lanes], out [2, lanes].
 kernel void term_sum_slice_value(int lane_vectors, int elements, int axis_length, int inner,
-                                 int divisor, int modulus, global const int *component,
+                                 global const int *position,
                                  global const real *base, global const real *in,
                                  global real *out) {
   const int g = get_global_id(0);
-  const intv index = lane_index(g, component, divisor, modulus);
+  const intv index = LANE_INDEX(g, position);
   realv high = (realv)(0);
   realv low = (realv)(0);
   for (int e = 0; e < elements; e++) {
@@ -38,11 +38,11 @@ kernel void term_sum_slice_value(int lane_vectors, int elements, int axis_length
 // A slice becomes the whole tensor: what did not move is 0 in a difference (use_base = 0) and
 // base [elements] in a value. in [stored, lanes], out [elements, lanes].
 // Launch: [lane vectors, workers over the elements].
-kernel void expand_slice(int lane_vectors, int elements, int axis_length, int inner, int divisor,
-                         int modulus, int use_base, global const int *component,
+kernel void expand_slice(int lane_vectors, int elements, int axis_length, int inner,
+                         int use_base, global const int *position,
                          global const real *base, global const real *in, global real *out) {
   const int g = get_global_id(0);
-  const intv index = lane_index(g, component, divisor, modulus);
+  const intv index = LANE_INDEX(g, position);
   for (int e = get_global_id(1); e < elements; e += get_global_size(1)) {
     const int stored = e / (axis_length * inner) * inner + e % inner;
     const realv still = use_base ? (realv)(base[e]) : (realv)(0);

@@ -12,6 +12,7 @@ package struct KernelText: Sendable {
   private static let embedded: [(name: String, bytes: [UInt8])] = [
     ("common.cl", PackageResources.common_cl),
     ("lanes.cl", PackageResources.lanes_cl),
+    ("analytic.cl", PackageResources.analytic_cl),
     ("cost.cl", PackageResources.cost_cl),
     ("dense.cl", PackageResources.dense_cl),
     ("element.cl", PackageResources.element_cl),
@@ -23,6 +24,7 @@ package struct KernelText: Sendable {
     ("silu.cl", PackageResources.silu_cl),
     ("softmax.cl", PackageResources.softmax_cl),
     ("softplus.cl", PackageResources.softplus_cl),
+    ("step.cl", PackageResources.step_cl),
     ("tanh.cl", PackageResources.tanh_cl),
   ]
 

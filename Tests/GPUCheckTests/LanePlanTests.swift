@@ -31,7 +31,7 @@ import Testing
 
   /// The steps as `name` or `expand name`, with the layout of each.
   private func way(_ graph: Graph, _ segment: Int) throws -> [(name: String, layout: String)] {
-    try LanePlan(graph: graph, segment: segment).steps.map { step in
+    try LanePlan(graph: graph, segment: segment, mode: .difference).steps.map { step in
       let name = graph.nodes[step.node].name
       let isExpanding = if case .expand = step.action { true } else { false }
       return ((isExpanding ? "expand " : "") + name, words(step.output.layout))
@@ -59,7 +59,7 @@ import Testing
     #expect(second[1].layout == "full")
     #expect(second[3].layout == "20 by 1, component / 1 mod 20")
     #expect(try way(graph, 3).map(\.name) == ["z2", "expand z2", "loss"])
-    #expect(try LanePlan(graph: graph, segment: 3).terms.map { $0 == nil } == [false, true])
+    #expect(try LanePlan(graph: graph, segment: 3, mode: .difference).terms.map { $0 == nil } == [false, true])
     // In the other layout of W the unit is the column.
     #expect(try way(network(.inOut), 2)[0].layout == "5 by 1, component / 1 mod 5")
   }
@@ -74,7 +74,7 @@ import Testing
 
   private func checkSlots(_ graph: Graph) throws {
     for segment in graph.layout.segments.indices {
-      let plan = try LanePlan(graph: graph, segment: segment)
+      let plan = try LanePlan(graph: graph, segment: segment, mode: .difference)
       var held = [LaneOperand?](repeating: nil, count: plan.slots.count)
       for step in plan.steps {
         for input in step.inputs.compactMap({ $0 }) {
@@ -100,7 +100,7 @@ import Testing
     var node = graph.parameter(segment: 0)
     for number in 0..<6 { node = try graph.apply(.element(.tanh), [node], name: "a\(number)") }
     graph.addToCost(node, factor: 1)
-    let plan = try LanePlan(graph: graph, segment: 0)
+    let plan = try LanePlan(graph: graph, segment: 0, mode: .difference)
     #expect(plan.steps.count == 6)
     #expect(plan.slots == [1, 1])
   }
@@ -109,7 +109,7 @@ import Testing
   func termOfParameter(on backend: TestBackend) throws {
     var graph = Graph(layout: ParameterLayout([("a", [3])]))
     graph.addToCost(graph.parameter(segment: 0), factor: 2)
-    #expect(try LanePlan(graph: graph, segment: 0).terms.first??.place == .moves)
+    #expect(try LanePlan(graph: graph, segment: 0, mode: .difference).terms.first??.place == .moves)
     let baseline = Baseline(
       graph: graph, parameters: try ParameterVector(layout: graph.layout, values: [1, 2, 4]))
     for (mode, moves, expected) in [
@@ -131,7 +131,7 @@ import Testing
     let z = try tied.apply(
       .dense(.outIn), [tied.constant("x", .zeros([3, 2])), w], name: "z")
     tied.addToCost(try tied.apply(.dense(.outIn), [z, w], name: "again"), factor: 1)
-    #expect(throws: InputError.self) { try LanePlan(graph: tied, segment: 0) }
+    #expect(throws: InputError.self) { try LanePlan(graph: tied, segment: 0, mode: .difference) }
 
     let binary: [Operator] = everyOperator.filter {
       switch $0 {
@@ -146,10 +146,10 @@ import Testing
         let nodes = [graph.constant("c", .zeros([2, 2])), graph.parameter(segment: 0)]
         graph.addToCost(try graph.apply(operation, order.map { nodes[$0] }, name: "f"), factor: 1)
         if order == [1, 0] {
-          #expect(throws: Never.self) { try LanePlan(graph: graph, segment: 0) }
+          #expect(throws: Never.self) { try LanePlan(graph: graph, segment: 0, mode: .difference) }
         } else {
           #expect(throws: InputError.self, "\(operation) \(order)") {
-            try LanePlan(graph: graph, segment: 0)
+            try LanePlan(graph: graph, segment: 0, mode: .difference)
           }
         }
       }

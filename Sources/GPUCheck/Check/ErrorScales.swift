@@ -22,7 +22,7 @@ package struct ErrorScales: Sendable {
   }
 
   private static func deviations(
-    _ baseline: Baseline, _ source: ([[Double]]) -> ErrorSource
+    _ baseline: Baseline, _ source: ([[Double]?]) -> ErrorSource
   ) -> [Double] {
     let graph = baseline.graph
     var adjoints = [Adjoint?](repeating: nil, count: graph.nodes.count)

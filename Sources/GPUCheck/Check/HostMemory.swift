@@ -8,7 +8,7 @@ enum HostMemory {
   static func needed(_ graph: Graph, checked: Int) throws -> Int {
     let elements = graph.nodes.reduce(0) { $0 + $1.count }
     let lanes = try graph.layout.segments.indices.map {
-      try LanePlan(graph: graph, segment: $0).elementsPerLane
+      try LanePlan(graph: graph, segment: $0, mode: .difference).elementsPerLane
     }
     let scratch = (lanes.max() ?? 0) * leastChunk * ProcessInfo.processInfo.activeProcessorCount
     return [

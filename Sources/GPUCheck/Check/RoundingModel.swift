@@ -6,10 +6,15 @@ package let unitVariance = 1.0 / 3
 package enum ErrorSource: Sendable {
   /// A back-propagation in some precision, with the variances of the node's inputs from its own
   /// forward pass.
-  case backPropagation(inputVariances: [[Double]])
+  case backPropagation(inputVariances: [[Double]?])
   /// Lanes of exact differences: the coefficients come from a double baseline, the sum over the
   /// batch is compensated.
   case lanes
+
+  /// The variance of an input's rounding error that back-propagation meets; nil where there is none.
+  package func variance(_ input: Int) -> [Double]? {
+    if case .backPropagation(let variances) = self { variances[input] } else { nil }
+  }
 }
 
 /// The gradient of J with respect to a value, and the variance of its rounding error in units of u².
@@ -17,6 +22,7 @@ package struct Adjoint: Sendable {
   package var gradient: [Double]
   package var variance: [Double]
 
+  /// Zeros.
   package init(count: Int) {
     gradient = [Double](repeating: 0, count: count)
     variance = gradient
@@ -46,6 +52,13 @@ package struct RoundedSum {
     total += term
     squares += term * term
     terms += 1
+  }
+
+  /// What Σt² and (Σt)² of a sum of so many products add to its variance.
+  package static func weights(terms: Int, _ source: ErrorSource) -> (squares: Double, total: Double)
+  {
+    if case .lanes = source { return (unitVariance, 0) }
+    return (unitVariance * (1 + Double(terms) / 2), unitVariance * Double(terms) / 3)
   }
 
   /// With the additions rounded too.

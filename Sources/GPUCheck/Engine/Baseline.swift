@@ -7,24 +7,24 @@ package struct Baseline: Sendable {
   /// Whether each node depends on θ.
   package let moving: [Bool]
   /// The variance of each node's rounding error in units of u², in whatever precision it is
-  /// computed; 0 for what is given.
-  package let variances: [[Double]]
+  /// computed; nil for what is given, which is exact.
+  package let variances: [[Double]?]
 
   /// Runs the forward pass.
   package init(graph: Graph, parameters: ParameterVector) {
     var values: [[Double]] = []
     var moving: [Bool] = []
-    var variances: [[Double]] = []
+    var variances: [[Double]?] = []
     for node in graph.nodes {
       switch node.definition {
       case .constant(let tensor):
         values.append(tensor.values)
         moving.append(false)
-        variances.append([Double](repeating: 0, count: node.count))
+        variances.append(nil)
       case .parameter(let segment):
         values.append(Array(parameters[segment: segment]))
         moving.append(true)
-        variances.append([Double](repeating: 0, count: node.count))
+        variances.append(nil)
       case .apply(let operation, let inputs):
         let shapes = inputs.map { graph.nodes[$0].shape }
         let primitive = operation.primitive
@@ -55,7 +55,7 @@ package struct Baseline: Sendable {
     graph.terms.reduce(0) { total, term in
       var sum = RoundedSum()
       for value in values[term.node] { sum.add(value) }
-      let inherited = variances[term.node].reduce(0, +)
+      let inherited = variances[term.node]?.reduce(0, +) ?? 0
       return total + term.factor * term.factor * (inherited + sum.variance)
     }
   }
@@ -73,7 +73,10 @@ package struct Baseline: Sendable {
     guard case .apply(let operation, let inputs) = graph.nodes[node].definition else { return [] }
     return operation.primitive.coefficients(
       nodeValues(node, inputs: inputs),
-      tieTolerance: variances[inputs[0]].map { Self.tieFactor * tieRoundoff * $0.squareRoot() })
+      tieTolerance: (variances[inputs[0]]
+        ?? [Double](repeating: 0, count: values[inputs[0]].count)).map {
+          Self.tieFactor * tieRoundoff * $0.squareRoot()
+        })
   }
 
   private static let tieFactor = 6.0

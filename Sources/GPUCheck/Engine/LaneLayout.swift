@@ -30,15 +30,73 @@ package enum LaneLayout: Sendable, Equatable {
 }
 
 /// The position along an axis as a function of the lane's component (its index in the perturbed
-/// tensor): component / divisor mod modulus.
+/// tensor): what the steps, one after the other, make of it. Computed on the host for every lane
+/// of a batch.
 package struct LaneIndex: Sendable, Equatable {
-  package var divisor: Int
-  package var modulus: Int
-
-  @inline(__always)
-  package func callAsFunction(_ component: Int32) -> Int {
-    Int(component) / divisor % modulus
+  package enum Step: Sendable, Equatable {
+    /// i / divisor mod modulus.
+    case digit(divisor: Int, modulus: Int)
+    /// Where an element goes; to 0 where it goes nowhere.
+    case move(ElementMove)
+    /// 1 where an element goes anywhere, else 0.
+    case isMoved(ElementMove)
   }
+
+  package var steps: [Step]
+
+  package init(_ steps: [Step]) { self.steps = steps }
+
+  /// component / divisor mod modulus.
+  package init(divisor: Int, modulus: Int) {
+    steps = [.digit(divisor: divisor, modulus: modulus)]
+  }
+
+  /// The same, and then another step.
+  package func then(_ step: Step) -> LaneIndex { LaneIndex(steps + [step]) }
+
+  package func callAsFunction(_ component: Int32) -> Int {
+    var index = Int(component)
+    for step in steps {
+      switch step {
+      case .digit(let divisor, let modulus): index = index / divisor % modulus
+      case .move(let move): index = max(0, move[index])
+      case .isMoved(let move): index = move[index] < 0 ? 0 : 1
+      }
+    }
+    return index
+  }
+
+  /// The positions of all lanes.
+  package func positions(_ components: [Int32]) -> [Int32] {
+    if case .digit(let divisor, let modulus) = steps.first, steps.count == 1 {
+      return components.map { Int32(Int($0) / divisor % modulus) }
+    }
+    return components.map { Int32(self($0)) }
+  }
+}
+
+/// Where the elements of a tensor `[outer, columns, inner]` go in one of `[outer, rows, inner]`.
+package final class ElementMove: Sendable, Equatable {
+  private let columns: Int
+  private let rows: Int
+  private let inner: Int
+  /// The row that each column goes to; negative where it goes nowhere.
+  private let row: [Int32]
+
+  package init(columns: Int, rows: Int, inner: Int, row: [Int32]) {
+    self.columns = columns
+    self.rows = rows
+    self.inner = inner
+    self.row = row
+  }
+
+  package subscript(element: Int) -> Int {
+    let at = Int(row[element / inner % columns])
+    if at < 0 { return -1 }
+    return (element / inner / columns * rows + at) * inner + element % inner
+  }
+
+  package static func == (a: ElementMove, b: ElementMove) -> Bool { a === b }
 }
 
 /// What lanes carry: exact differences against the baseline, or values themselves.

@@ -8,9 +8,16 @@ package struct LanePlan: Sendable {
   package var slots: [Int]
   /// For each term of J, where its node's lanes are; nil where the term does not move.
   package var terms: [LaneOperand?]
+  /// The positions along axes that steps and terms ask for, each once.
+  package var indices: [LaneIndex]
+
+  /// Where a slice's index stands among `indices`.
+  package func number(of slice: LaneLayout.Slice) -> Int {
+    indices.firstIndex(of: slice.index) ?? 0
+  }
 
   /// Elements held for one lane in all buffers.
-  package var elementsPerLane: Int { slots.reduce(0, +) + 2 * terms.count + 2 }
+  package var elementsPerLane: Int { slots.reduce(0, +) + 2 * terms.count + 2 + indices.count }
   /// The largest buffer's elements per lane.
   package var widestSlot: Int { slots.max() ?? 1 }
 }
@@ -25,6 +32,11 @@ package struct LaneOperand: Sendable, Equatable {
   package var node: Graph.NodeID
   package var place: Place
   package var layout: LaneLayout
+
+  /// The slice that moves; nil where all elements do.
+  package var slice: LaneLayout.Slice? {
+    if case .slice(let slice) = layout { slice } else { nil }
+  }
 }
 
 /// One step of a plan.
@@ -41,6 +53,8 @@ package struct LaneStep: Sendable {
   package var inputShapes: [[Int]]
   package var outputShape: [Int]
   package var output: LaneOperand
+  /// Which of the plan's indices the step takes, in its kernels' order.
+  package var indices: [Int] = []
 
   /// Elements stored for each lane of the output.
   package var outputElements: Int {
@@ -51,33 +65,37 @@ package struct LaneStep: Sendable {
 extension LanePlan {
   /// Plans the way of a segment's lanes. Throws an `InputError` where an operator cannot take the
   /// combination of moving inputs.
-  package init(graph: Graph, segment: Int) throws {
+  package init(graph: Graph, segment: Int, mode: LaneMode) throws {
     let part = graph.layout.segments[segment]
     guard part.count <= Int32.max else {
       throw InputError(
         "found \(part.count) components, expected at most \(Int32.max)", tensor: part.name,
         remedy: "check a smaller network of the same kind")
     }
-    var builder = LanePlanBuilder(graph: graph, segment: segment)
+    var builder = LanePlanBuilder(graph: graph, segment: segment, mode: mode)
     try builder.build()
     self.init(
-      segment: segment, steps: builder.steps, slots: builder.slots, terms: builder.terms)
+      segment: segment, steps: builder.steps, slots: builder.slots, terms: builder.terms,
+      indices: builder.indices)
   }
 }
 
 private struct LanePlanBuilder {
   let graph: Graph
   let segment: Int
+  let mode: LaneMode
   var steps: [LaneStep] = []
   var slots: [Int] = []
   var terms: [LaneOperand?] = []
+  var indices: [LaneIndex] = []
   /// The lanes of each node that moves; `expanded` holds the full form of a slice.
   private var lanes: [Graph.NodeID: LaneOperand] = [:]
   private var expanded: [Graph.NodeID: LaneOperand] = [:]
 
-  init(graph: Graph, segment: Int) {
+  init(graph: Graph, segment: Int, mode: LaneMode) {
     self.graph = graph
     self.segment = segment
+    self.mode = mode
   }
 
   mutating func build() throws {
@@ -95,18 +113,28 @@ private struct LanePlanBuilder {
       }
     }
     terms = graph.terms.map { lanes[$0.node] }
+    for term in terms {
+      if let slice = term?.slice { _ = number(of: slice.index) }
+    }
     shareSlots()
   }
 
   private mutating func apply(_ operation: Operator, _ inputs: [Graph.NodeID], to id: Graph.NodeID)
     throws
   {
+    if case .reshape = operation, let operand = lanes[inputs[0]] {
+      // The same elements: the output's lanes are the input's.
+      lanes[id] = LaneOperand(node: id, place: operand.place, layout: operand.layout)
+      return
+    }
     let shapes = inputs.map { graph.nodes[$0].shape }
     var operands = inputs.map { lanes[$0] }
-    var layout = try operation.primitive.outputLayout(operands.map { $0?.layout }, shapes: shapes)
+    let primitive = operation.primitive
+    var layout = try primitive.outputLayout(
+      operands.map { $0?.layout }, shapes: shapes, mode: mode)
     if layout == nil {
       operands = inputs.map { expand($0) }
-      layout = try operation.primitive.outputLayout(operands.map { $0?.layout }, shapes: shapes)
+      layout = try primitive.outputLayout(operands.map { $0?.layout }, shapes: shapes, mode: mode)
     }
     guard let layout else {
       throw InputError(
@@ -133,10 +161,23 @@ private struct LanePlanBuilder {
   ) {
     // A buffer for each step at first; shareSlots puts together those that never live together.
     let output = LaneOperand(node: id, place: .slot(steps.count), layout: layout)
-    steps.append(
-      LaneStep(
-        action: action, node: id, inputs: inputs, inputShapes: shapes,
-        outputShape: graph.nodes[id].shape, output: output))
+    var step = LaneStep(
+      action: action, node: id, inputs: inputs, inputShapes: shapes,
+      outputShape: graph.nodes[id].shape, output: output)
+    let wanted: [LaneIndex] =
+      switch action {
+      case .apply(let operation): operation.primitive.laneIndices(step)
+      case .expand: inputs.compactMap { $0?.slice?.index }
+      }
+    step.indices = wanted.map { number(of: $0) }
+    steps.append(step)
+  }
+
+  /// Where an index stands among the plan's.
+  private mutating func number(of index: LaneIndex) -> Int {
+    if let known = indices.firstIndex(of: index) { return known }
+    indices.append(index)
+    return indices.count - 1
   }
 
   /// Gives each step's output the first buffer that is free from there to its last use.

@@ -62,7 +62,113 @@ public enum Textbook {
         for c in z.indices where c != y { sum += max(0, z[c] - z[y] + margin) }
         return sum
       }
+    case .logSoftmax:
+      return rows(inputs[0], shapes[0]).flatMap { z in
+        let logarithm = logSumExp(z)
+        return z.map { ($0 - largest(z)) - (logarithm - largest(z)) }
+      }
+    case .reshape: return inputs[0]
+    case .combine, .select: return broadcast(operation, inputs, shapes)
+    case .matrixProduct(let form):
+      return TextbookProducts.matrixProduct(inputs, shapes, form)
+    case .convolution(let form):
+      return TextbookProducts.convolution(inputs, shapes, form)
+    case .gather(let map, let reduction): return gather(inputs[0], map, reduction)
+    case .concatenate(let axis):
+      let outer = shapes[0][..<axis].reduce(1, *)
+      var joined: [Double] = []
+      for o in 0..<outer {
+        for values in inputs {
+          let width = values.count / outer
+          joined += values[o * width..<(o + 1) * width]
+        }
+      }
+      return joined
     }
+  }
+
+  /// Two or three operands, each element found by counting through the output's axes.
+  private static func broadcast(
+    _ operation: Operator, _ inputs: [[Double]], _ shapes: [[Int]]
+  ) -> [Double] {
+    let rank = shapes.map(\.count).max() ?? 0
+    let padded = shapes.map { [Int](repeating: 1, count: rank - $0.count) + $0 }
+    var output = [Int](repeating: 1, count: rank)
+    for shape in padded {
+      for axis in 0..<rank where shape[axis] != 1 { output[axis] = shape[axis] }
+    }
+    let count = output.reduce(1, *)
+    var result = [Double](repeating: 0, count: count)
+    var position = [Int](repeating: 0, count: rank)
+    var at = [Int](repeating: 0, count: inputs.count)
+    for e in 0..<count {
+      for (number, shape) in padded.enumerated() {
+        at[number] = 0
+        for axis in 0..<rank {
+          at[number] = at[number] * shape[axis] + (shape[axis] == 1 ? 0 : position[axis])
+        }
+      }
+      if case .combine(let function) = operation {
+        result[e] = combine(function, inputs[0][at[0]], inputs[1][at[1]])
+      } else {
+        result[e] = inputs[0][at[0]] != 0 ? inputs[1][at[1]] : inputs[2][at[2]]
+      }
+      var axis = rank - 1
+      while axis >= 0 {
+        position[axis] += 1
+        if position[axis] < output[axis] { break }
+        position[axis] = 0
+        axis -= 1
+      }
+    }
+    return result
+  }
+
+  private static func combine(_ function: CombineFunction, _ a: Double, _ b: Double) -> Double {
+    switch function {
+    case .add: return a + b
+    case .subtract: return a - b
+    case .multiply: return a * b
+    case .divide: return a / b
+    case .maximum: return a > b ? a : b
+    case .minimum: return a < b ? a : b
+    case .power: return pow(a, b)
+    case .greater: return a > b ? 1 : 0
+    case .greaterOrEqual: return a >= b ? 1 : 0
+    case .equal: return a == b ? 1 : 0
+    case .modulo: return a - b * (a / b).rounded(.down)
+    }
+  }
+
+  private static func gather(_ x: [Double], _ map: GatherMap, _ reduction: Reduction) -> [Double] {
+    var y: [Double] = []
+    for outer in 0..<(map.columns * map.inner == 0 ? 0 : x.count / (map.columns * map.inner)) {
+      for row in 0..<map.rows {
+        let terms = Int(map.starts[row])..<Int(map.starts[row + 1])
+        for inner in 0..<map.inner {
+          var parts: [Double] = []
+          for k in terms {
+            let value = x[(outer * map.columns + Int(map.sources[k])) * map.inner + inner]
+            parts.append(value * (map.weights?[k] ?? 1))
+          }
+          switch reduction {
+          case .sum: y.append(parts.isEmpty ? map.fill : parts.reduce(0, +))
+          case .product: y.append(parts.reduce(1, *))
+          case .maximum: y.append(largest(parts))
+          case .logSumExp: y.append(logSumExp(parts))
+          }
+        }
+      }
+    }
+    return y
+  }
+
+  private static func logSumExp(_ z: [Double]) -> Double {
+    let top = largest(z)
+    guard top.isFinite else { return top }
+    var total = 0.0
+    for value in z { total += exp(value - top) }
+    return top + log(total)
   }
 
   private static func dense(_ inputs: [[Double]], _ shapes: [[Int]], _ layout: WeightLayout)
@@ -131,6 +237,18 @@ public enum Textbook {
     case .binaryCrossEntropy:
       return (y > 0 ? -y * log(x) : 0) + (y < 1 ? -(1 - y) * log1p(-x) : 0)
     case .hinge(let margin): return max(0, margin - y * x)
+    case .exp: return Foundation.exp(x)
+    case .log: return Foundation.log(x)
+    case .squareRoot: return x.squareRoot()
+    case .reciprocal: return 1 / x
+    case .erf: return Foundation.erf(x)
+    case .sine: return sin(x)
+    case .cosine: return cos(x)
+    case .sign: return x > 0 ? 1 : x < 0 ? -1 : x
+    case .floor: return x.rounded(.down)
+    case .ceiling: return x.rounded(.up)
+    case .round: return x.rounded(.toNearestOrEven)
+    case .isNonZero: return x != 0 ? 1 : 0
     }
   }
 

@@ -81,7 +81,19 @@ package struct Dense: Primitive {
 
   // MARK: Lanes
 
-  package func outputLayout(_ inputs: [LaneLayout?], shapes: [[Int]]) throws -> LaneLayout? {
+  package func laneIndices(_ step: LaneStep) -> [LaneIndex] {
+    let size = size(step.inputShapes)
+    if step.inputs[1] != nil { return [size.in, size.out] }
+    if step.inputs.count > 2, step.inputs[2] != nil {
+      return [LaneIndex(divisor: 1, modulus: size.outs)]
+    }
+    if case .slice(let slice) = step.inputs[0]?.layout { return [slice.index] }
+    return []
+  }
+
+  package func outputLayout(_ inputs: [LaneLayout?], shapes: [[Int]], mode: LaneMode) throws
+    -> LaneLayout?
+  {
     let size = size(shapes)
     let unit = { (index: LaneIndex) in
       LaneLayout.slice(.init(axisLength: size.outs, inner: 1, index: index))
@@ -109,7 +121,7 @@ package struct Dense: Primitive {
       biasLanes(call, size, moves)
     } else if let input = call.inputs[0], let operand = call.step.inputs[0] {
       switch operand.layout {
-      case .slice(let slice): sliceLanes(call, size, input, slice, bias)
+      case .slice: sliceLanes(call, size, input, bias)
       case .full: fullLanes(call, size, input, call.mode == .value ? bias : nil)
       }
     }
@@ -121,11 +133,11 @@ package struct Dense: Primitive {
     let (x, w) = (call.coefficients[0], call.coefficients[1])
     for s in 0..<size.samples {
       for lane in 0..<call.lanes {
-        let moved = size.in(call.components[lane])
+        let moved = Int(call.indices[0][lane])
         if call.mode == .difference {
           call.output[s * call.lanes + lane] = moves[lane] * x[s * size.ins + moved]
         } else {
-          let unit = size.out(call.components[lane])
+          let unit = Int(call.indices[1][lane])
           var sum: T = 0
           for k in 0..<size.ins {
             let weight = k == moved ? moves[lane] : w[unit * size.outStride + k * size.inStride]
@@ -145,7 +157,7 @@ package struct Dense: Primitive {
       for lane in 0..<call.lanes {
         var sum: T = 0
         if call.mode == .value {
-          let unit = Int(call.components[lane])
+          let unit = Int(call.indices[0][lane])
           for k in 0..<size.ins {
             sum += w[unit * size.outStride + k * size.inStride] * x[s * size.ins + k]
           }
@@ -156,14 +168,13 @@ package struct Dense: Primitive {
   }
 
   private func sliceLanes<T: LaneReal>(
-    _ call: LaneCall<T>, _ size: Size, _ input: UnsafePointer<T>, _ slice: LaneLayout.Slice,
-    _ bias: UnsafePointer<T>?
+    _ call: LaneCall<T>, _ size: Size, _ input: UnsafePointer<T>, _ bias: UnsafePointer<T>?
   ) {
     let (x, w) = (call.coefficients[0], call.coefficients[1])
     let lanes = call.lanes
     for o in 0..<size.outs {
       for lane in 0..<lanes {
-        let unit = slice.index(call.components[lane])
+        let unit = Int(call.indices[0][lane])
         let weight = w[o * size.outStride + unit * size.inStride]
         for s in 0..<size.samples {
           let at = (s * size.outs + o) * lanes + lane
@@ -205,37 +216,38 @@ package struct Dense: Primitive {
 
   package func kernelUnits(_ mode: LaneMode) -> [KernelUnit] { [KernelUnit(file: "dense.cl")] }
 
-  package func launch(_ call: KernelCall) -> Launch {
+  package func launches(_ call: KernelCall) -> [Launch] {
     let size = size(call.step.inputShapes)
     let hasBias = call.coefficients.count > 2
     if call.inputs[1] != nil {
-      return Launch(
+      return [Launch(
         arguments: DenseWeightArguments(call: call, size: size, hasBias: hasBias),
-        global: call.global(over: size.samples))
+        global: call.global(over: size.samples))]
     }
     if call.inputs.count > 2, call.inputs[2] != nil {
-      return Launch(
+      return [Launch(
         arguments: DenseBiasArguments(call: call, size: size),
-        global: call.global(over: size.samples))
+        global: call.global(over: size.samples))]
     }
-    if case .slice(let slice) = call.step.inputs[0]?.layout {
-      return Launch(
+    if case .slice = call.step.inputs[0]?.layout {
+      return [Launch(
         arguments: DenseSliceArguments(
-          call: call, size: size, index: slice.index, hasBias: hasBias),
-        global: call.global(over: size.outs))
+          call: call, size: size, hasBias: hasBias),
+        global: call.global(over: size.outs))]
     }
     let blocks = (size.outs + DenseFullArguments.rows - 1) / DenseFullArguments.rows
-    return Launch(
+    return [Launch(
       arguments: DenseFullArguments(
         call: call, size: size, hasBias: hasBias && call.mode == .value),
-      global: [call.laneVectors / 2, blocks, size.samples])
+      global: [call.laneVectors / 2, blocks, size.samples])]
   }
 
   // MARK: Rounding errors
 
-  package func forwardVariance(_ values: NodeValues, inputs: [[Double]]) -> [Double] {
+  package func forwardVariance(_ values: NodeValues, inputs: [[Double]?]) -> [Double] {
     let size = size(values.shapes)
     let (x, w) = (values.inputs[0], values.inputs[1])
+    let given = inputs[0]
     var variance = [Double](repeating: 0, count: values.output.count)
     for s in 0..<size.samples {
       for o in 0..<size.outs {
@@ -243,7 +255,7 @@ package struct Dense: Primitive {
         var sum = RoundedSum()
         for k in 0..<size.ins {
           let weight = w[o * size.outStride + k * size.inStride]
-          inherited += weight * weight * inputs[0][s * size.ins + k]
+          if let given { inherited += weight * weight * given[s * size.ins + k] }
           sum.add(weight * x[s * size.ins + k])
         }
         let z = values.output[s * size.outs + o]
@@ -288,6 +300,7 @@ package struct Dense: Primitive {
   ) -> Adjoint {
     var adjoint = Adjoint(count: size.outs * size.ins)
     let x = values.inputs[0]
+    let given = source.variance(0)
     for o in 0..<size.outs {
       for k in 0..<size.ins {
         var inherited = 0.0
@@ -296,9 +309,7 @@ package struct Dense: Primitive {
           let (g, v) = (output.gradient[s * size.outs + o], output.variance[s * size.outs + o])
           let value = x[s * size.ins + k]
           inherited += v * value * value
-          if case .backPropagation(let variances) = source {
-            inherited += g * g * variances[0][s * size.ins + k]
-          }
+          if let given { inherited += g * g * given[s * size.ins + k] }
           sum.add(g * value)
         }
         let at = o * size.outStride + k * size.inStride

@@ -13,8 +13,7 @@ struct DenseWeightArguments: KernelArguments {
   var arguments: [KernelArgument] {
     [
       .int(call.laneVectors), .int(size.samples), .int(size.ins), .int(size.outStride),
-      .int(size.inStride), .int(size.in.divisor), .int(size.in.modulus), .int(size.out.divisor),
-      .int(size.out.modulus), .int(hasBias ? 1 : 0), .buffer(call.components), call.input(1),
+      .int(size.inStride), .int(hasBias ? 1 : 0), call.index(0), call.index(1), call.input(1),
       call.coefficient(0), call.coefficient(1), call.coefficient(2), .buffer(call.output),
     ]
   }
@@ -30,7 +29,7 @@ struct DenseBiasArguments: KernelArguments {
   var arguments: [KernelArgument] {
     [
       .int(call.laneVectors), .int(size.samples), .int(size.ins), .int(size.outStride),
-      .int(size.inStride), .buffer(call.components), call.input(2), call.coefficient(0),
+      .int(size.inStride), call.index(0), call.input(2), call.coefficient(0),
       call.coefficient(1), .buffer(call.output),
     ]
   }
@@ -40,8 +39,6 @@ struct DenseBiasArguments: KernelArguments {
 struct DenseSliceArguments: KernelArguments {
   let call: KernelCall
   let size: Dense.Size
-  /// Which input unit a lane's component moves.
-  let index: LaneIndex
   let hasBias: Bool
 
   var kernel: String { "dense_slice_\(call.mode.rawValue)" }
@@ -49,8 +46,8 @@ struct DenseSliceArguments: KernelArguments {
   var arguments: [KernelArgument] {
     [
       .int(call.laneVectors), .int(size.samples), .int(size.ins), .int(size.outs),
-      .int(size.outStride), .int(size.inStride), .int(index.divisor), .int(index.modulus),
-      .int(hasBias ? 1 : 0), .buffer(call.components), call.input(0), call.coefficient(0),
+      .int(size.outStride), .int(size.inStride), .int(hasBias ? 1 : 0), call.index(0),
+      call.input(0), call.coefficient(0),
       call.coefficient(1), call.coefficient(2), .buffer(call.output),
     ]
   }

@@ -27,7 +27,9 @@ package struct Element: Primitive {
         inputs: values.inputs, tolerance: tieTolerance, attributes: function.attributes))
   }
 
-  package func outputLayout(_ inputs: [LaneLayout?], shapes: [[Int]]) throws -> LaneLayout? {
+  package func outputLayout(_ inputs: [LaneLayout?], shapes: [[Int]], mode: LaneMode) throws
+    -> LaneLayout?
+  {
     guard inputs.dropFirst().allSatisfy({ $0 == nil }) else {
       throw InputError("\(name): its second operand depends on θ, which has no rule")
     }
@@ -53,28 +55,27 @@ package struct Element: Primitive {
     "\(function.kernel.rule)_element_\(mode.rawValue)"
   }
 
-  package func launch(_ call: KernelCall) -> Launch {
+  package func launches(_ call: KernelCall) -> [Launch] {
     let slice: LaneLayout.Slice? =
       if case .slice(let slice) = call.step.output.layout { slice } else { nil }
     let a = function.attributes
     let elements = call.step.outputElements
-    return Launch(
+    return [Launch(
       arguments: ElementArguments(
         kernel: kernelName(call.mode), laneVectors: call.laneVectors, elements: elements,
-        axisLength: slice?.axisLength ?? 0, inner: slice?.inner ?? 1,
-        index: slice?.index ?? LaneIndex(divisor: 1, modulus: 1), tiePolicy: call.tiePolicy,
-        attributes: a, components: call.components,
+        axisLength: slice?.axisLength ?? 0, inner: slice?.inner ?? 1, tiePolicy: call.tiePolicy,
+        attributes: a, index: call.index(0),
         tables: (0..<4).map { call.coefficient($0) }, input: call.input(0), output: call.output,
         flags: call.flags),
-      global: call.global(over: elements))
+      global: call.global(over: elements))]
   }
 
-  package func forwardVariance(_ values: NodeValues, inputs: [[Double]]) -> [Double] {
+  package func forwardVariance(_ values: NodeValues, inputs: [[Double]?]) -> [Double] {
     values.output.indices.map { e in
       let slope = slope(values, e).value
       let own = values.output[e]
       // One rounding of the function's value, and its library's own error.
-      return slope * slope * inputs[0][e] + 2 * unitVariance * own * own
+      return slope * slope * (inputs[0]?[e] ?? 0) + 2 * unitVariance * own * own
     }
   }
 
@@ -92,7 +93,7 @@ package struct Element: Primitive {
         let curvature = function.visit(
           CurvatureVisitor(x: values.inputs[0][e], y: operand(values, e), a: function.attributes))
         local =
-          unitVariance * slope.terms * slope.terms + curvature * curvature * variances[0][e]
+          unitVariance * slope.terms * slope.terms + curvature * curvature * (variances[0]?[e] ?? 0)
       }
       adjoint.variance[e] =
         slope.value * slope.value * output.variance[e] + g * g * local
@@ -126,7 +127,7 @@ package struct Element: Primitive {
       }
       for lane in 0..<lanes {
         if case .slice(let slice) = call.step.output.layout {
-          let base = slice.base(element, slice.index(call.components[lane]))
+          let base = slice.base(element, Int(call.indices[0][lane]))
           for table in 0..<tables { c[table] = call.coefficients[table][base] }
         }
         let at = element * lanes + lane
@@ -147,10 +148,9 @@ private struct ElementArguments: KernelArguments {
   var elements: Int
   var axisLength: Int
   var inner: Int
-  var index: LaneIndex
   var tiePolicy: TiePolicy
   var attributes: SIMD4<Double>
-  var components: Buffer
+  var index: KernelArgument
   var tables: [KernelArgument]
   var input: KernelArgument
   var output: Buffer
@@ -158,9 +158,9 @@ private struct ElementArguments: KernelArguments {
 
   var arguments: [KernelArgument] {
     [
-      .int(laneVectors), .int(elements), .int(axisLength), .int(inner), .int(index.divisor),
-      .int(index.modulus), .int(Int(tiePolicy.rawValue)), .real(attributes[0]),
-      .real(attributes[1]), .real(attributes[2]), .buffer(components),
+      .int(laneVectors), .int(elements), .int(axisLength), .int(inner),
+      .int(Int(tiePolicy.rawValue)), .real(attributes[0]), .real(attributes[1]),
+      .real(attributes[2]), index,
     ] + tables + [input, .buffer(output), .buffer(flags)]
   }
 }

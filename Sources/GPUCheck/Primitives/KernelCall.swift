@@ -9,7 +9,8 @@ package struct KernelCall {
   package var laneVectors: Int
   /// How many work-items the device wants in a launch.
   package var wantedWorkItems: Int
-  package var components: Buffer
+  /// The positions of `Primitive.laneIndices`, `[lanes]` each.
+  package var indices: [Buffer]
   package var inputs: [Buffer?]
   /// The tables of `Primitive.coefficients`, in the lanes' precision.
   package var coefficients: [Buffer]
@@ -25,6 +26,11 @@ package struct KernelCall {
   /// The lanes of an input that moves.
   package func input(_ index: Int) -> KernelArgument {
     inputs[index].map { .buffer($0) } ?? .none
+  }
+
+  /// The positions of the lanes along an axis; the null buffer where the step has none.
+  package func index(_ number: Int) -> KernelArgument {
+    number < indices.count ? .buffer(indices[number]) : .none
   }
 
   /// A coefficient table; the null buffer where the operator has fewer.

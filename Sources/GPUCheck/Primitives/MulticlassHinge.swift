@@ -43,7 +43,9 @@ package struct MulticlassHinge: Primitive {
     return [rows.flatMap(\.margins), tolerances, rows.map { Double($0.label) }]
   }
 
-  package func outputLayout(_ inputs: [LaneLayout?], shapes: [[Int]]) throws -> LaneLayout? {
+  package func outputLayout(_ inputs: [LaneLayout?], shapes: [[Int]], mode: LaneMode) throws
+    -> LaneLayout?
+  {
     guard inputs[1] == nil else {
       throw InputError("multiclass hinge: the labels depend on θ, which has no rule")
     }
@@ -79,22 +81,24 @@ package struct MulticlassHinge: Primitive {
 
   package func kernelUnits(_ mode: LaneMode) -> [KernelUnit] { softmaxUnits }
 
-  package func launch(_ call: KernelCall) -> Launch {
+  package func launches(_ call: KernelCall) -> [Launch] {
     let shape = call.step.inputShapes[0]
-    return Launch(
+    return [Launch(
       arguments: MulticlassHingeArguments(
         call: call, rows: shape[0], classes: shape[1], margin: margin),
-      global: call.global(over: shape[0]))
+      global: call.global(over: shape[0]))]
   }
 
-  package func forwardVariance(_ values: NodeValues, inputs: [[Double]]) -> [Double] {
+  package func forwardVariance(_ values: NodeValues, inputs: [[Double]?]) -> [Double] {
     let classes = values.shapes[0][1]
     return margins(values.inputs, classes: classes).enumerated().map { number, row in
       var sum = RoundedSum()
       var inherited = 0.0
       for c in 0..<classes where c != row.label && row.margins[c] > 0 {
         sum.add(row.margins[c])
-        inherited += inputs[0][number * classes + c] + inputs[0][number * classes + row.label]
+        if let given = inputs[0] {
+          inherited += given[number * classes + c] + given[number * classes + row.label]
+        }
       }
       return inherited + sum.variance
     }

@@ -22,19 +22,29 @@ package protocol Primitive: Sendable {
 
   /// How the output's lanes are laid out, given each input's (nil: it does not move); nil where
   /// slices are not taken and the inputs must be expanded first.
-  func outputLayout(_ inputs: [LaneLayout?], shapes: [[Int]]) throws -> LaneLayout?
+  func outputLayout(_ inputs: [LaneLayout?], shapes: [[Int]], mode: LaneMode) throws -> LaneLayout?
+
+  /// The positions along axes that the lanes of a step need, in the order its kernels take them.
+  func laneIndices(_ step: LaneStep) -> [LaneIndex]
 
   /// The parts of kernels/ that serve it in a mode, in the order they are compiled.
   func kernelUnits(_ mode: LaneMode) -> [KernelUnit]
 
-  /// The launch that takes a batch of lanes through the operator.
-  func launch(_ call: KernelCall) -> Launch
+  /// The launches that take a batch of lanes through the operator, one after the other.
+  func launches(_ call: KernelCall) -> [Launch]
 
-  /// The variance of the output's rounding error in units of u², given the inputs'.
-  func forwardVariance(_ values: NodeValues, inputs: [[Double]]) -> [Double]
+  /// The variance of the output's rounding error in units of u², given the inputs' (nil: exact).
+  func forwardVariance(_ values: NodeValues, inputs: [[Double]?]) -> [Double]
 
   /// Takes an adjoint from the output to the inputs (nil for those that are not wanted).
   func backward(_ values: NodeValues, _ output: Adjoint, _ source: ErrorSource) -> [Adjoint?]
+}
+
+extension Primitive {
+  /// Where a slice of the output stands.
+  package func laneIndices(_ step: LaneStep) -> [LaneIndex] {
+    if case .slice(let slice) = step.output.layout { [slice.index] } else { [] }
+  }
 }
 
 /// A node's inputs and output at the baseline, in double.

@@ -12,6 +12,14 @@ extension Operator {
     case .softmax: Softmax()
     case .softmaxCrossEntropy: SoftmaxCrossEntropy()
     case .multiclassHinge(let margin): MulticlassHinge(margin: margin)
+    case .logSoftmax: LogSoftmax()
+    case .reshape(let shape): Reshape(shape: shape)
+    case .combine(let function): Combine(function: function)
+    case .select: Select()
+    case .matrixProduct(let form): MatrixProduct(form: form)
+    case .convolution(let form): Convolution(form: form)
+    case .gather(let map, let reduction): Gather(map: map, reduction: reduction)
+    case .concatenate(let axis): Concatenate(axis: axis)
     }
   }
 
@@ -23,6 +31,14 @@ extension Operator {
     case .softmax: Softmax.lanes(call)
     case .softmaxCrossEntropy: SoftmaxCrossEntropy.lanes(call)
     case .multiclassHinge(let margin): MulticlassHinge(margin: margin).lanes(call)
+    case .logSoftmax: LogSoftmax.lanes(call)
+    case .reshape: break
+    case .combine(let function): Combine(function: function).lanes(call)
+    case .select: Select.lanes(call)
+    case .matrixProduct(let form): MatrixProduct(form: form).lanes(call)
+    case .convolution(let form): Convolution(form: form).lanes(call)
+    case .gather(let map, let reduction): Gather(map: map, reduction: reduction).lanes(call)
+    case .concatenate(let axis): Concatenate(axis: axis).lanes(call)
     }
   }
 }
@@ -48,6 +64,18 @@ extension ElementFunction {
     case .huber: "huber"
     case .binaryCrossEntropyWithLogits: "binary-cross-entropy-with-logits"
     case .binaryCrossEntropy: "binary-cross-entropy"
+    case .exp: "exp"
+    case .log: "log"
+    case .squareRoot: "square-root"
+    case .reciprocal: "reciprocal"
+    case .erf: "erf"
+    case .sine: "sine"
+    case .cosine: "cosine"
+    case .sign: "sign"
+    case .floor: "floor"
+    case .ceiling: "ceiling"
+    case .round: "round"
+    case .isNonZero: "is-non-zero"
     }
   }
 
@@ -61,6 +89,11 @@ extension ElementFunction {
     case .elu(let alpha): [alpha, 1, alpha == 1 ? 0 : 1, 0]
     case .selu: [Self.seluScale * Self.seluAlpha, Self.seluScale, 1, 0]
     case .huber(let delta): [delta, 0, 0, 0]
+    case .sign: [StepRule.Kind.sign.rawValue, 0, 0, 0]
+    case .floor: [StepRule.Kind.floor.rawValue, 0, 0, 0]
+    case .ceiling: [StepRule.Kind.ceiling.rawValue, 0, 0, 0]
+    case .round: [StepRule.Kind.round.rawValue, 0, 0, 0]
+    case .isNonZero: [StepRule.Kind.isNonZero.rawValue, 0, 0, 0]
     default: .zero
     }
   }
@@ -85,6 +118,14 @@ extension ElementFunction {
     case .huber: visitor.visit(HuberRule.self)
     case .binaryCrossEntropyWithLogits: visitor.visit(LogisticCostRule.self)
     case .binaryCrossEntropy: visitor.visit(BinaryCrossEntropyRule.self)
+    case .exp: visitor.visit(ExpRule.self)
+    case .log: visitor.visit(LogRule.self)
+    case .squareRoot: visitor.visit(SquareRootRule.self)
+    case .reciprocal: visitor.visit(ReciprocalRule.self)
+    case .erf: visitor.visit(ErfRule.self)
+    case .sine: visitor.visit(SineRule.self)
+    case .cosine: visitor.visit(CosineRule.self)
+    case .sign, .floor, .ceiling, .round, .isNonZero: visitor.visit(StepRule.self)
     }
   }
 
@@ -116,5 +157,6 @@ package let everyOperator: [Operator] =
 package let everyElementFunction: [ElementFunction] = [
   .relu, .leakyRelu(slope: 0.2), .absolute, .hinge(margin: 1), .elu(alpha: 1), .elu(alpha: 0.7),
   .selu, .tanh, .sigmoid, .softplus, .silu, .gelu, .geluTanh, .square, .squaredError, .multiply,
-  .huber(delta: 0.5), .binaryCrossEntropyWithLogits, .binaryCrossEntropy,
+  .huber(delta: 0.5), .binaryCrossEntropyWithLogits, .binaryCrossEntropy, .exp, .log, .squareRoot,
+  .reciprocal, .erf, .sine, .cosine, .sign, .floor, .ceiling, .round, .isNonZero,
 ]

@@ -29,7 +29,9 @@ package struct Softmax: Primitive {
     [values.output, rows(values.output, values.shapes).map { Double(largest($0)) }]
   }
 
-  package func outputLayout(_ inputs: [LaneLayout?], shapes: [[Int]]) throws -> LaneLayout? {
+  package func outputLayout(_ inputs: [LaneLayout?], shapes: [[Int]], mode: LaneMode) throws
+    -> LaneLayout?
+  {
     inputs[0] == .full ? .full : nil
   }
 
@@ -67,20 +69,21 @@ package struct Softmax: Primitive {
 
   package func kernelUnits(_ mode: LaneMode) -> [KernelUnit] { softmaxUnits }
 
-  package func launch(_ call: KernelCall) -> Launch {
+  package func launches(_ call: KernelCall) -> [Launch] {
     let classes = call.step.outputShape.last ?? 1
     let rows = call.step.outputElements / classes
-    return Launch(
+    return [Launch(
       arguments: SoftmaxArguments(call: call, rows: rows, classes: classes),
-      global: call.global(over: rows))
+      global: call.global(over: rows))]
   }
 
-  package func forwardVariance(_ values: NodeValues, inputs: [[Double]]) -> [Double] {
+  package func forwardVariance(_ values: NodeValues, inputs: [[Double]?]) -> [Double] {
     let classes = values.shapes[0].last ?? 1
+    let given = inputs[0] ?? [Double](repeating: 0, count: values.output.count)
     return stride(from: 0, to: values.output.count, by: classes).flatMap { first in
       let range = first..<first + classes
       return probabilityVariance(
-        values.inputs[0][range], values.output[range], inputs: inputs[0][range])
+        values.inputs[0][range], values.output[range], inputs: given[range])
     }
   }
 
@@ -93,8 +96,8 @@ package struct Softmax: Primitive {
       let range = first..<first + classes
       let p = values.output[range]
       let noise: [Double] =
-        if case .backPropagation(let variances) = source {
-          probabilityVariance(values.inputs[0][range], p, inputs: variances[0][range])
+        if let given = source.variance(0) {
+          probabilityVariance(values.inputs[0][range], p, inputs: given[range])
         } else {
           p.map { unitVariance * $0 * $0 }
         }

@@ -47,7 +47,9 @@ package struct SoftmaxCrossEntropy: Primitive {
     ]
   }
 
-  package func outputLayout(_ inputs: [LaneLayout?], shapes: [[Int]]) throws -> LaneLayout? {
+  package func outputLayout(_ inputs: [LaneLayout?], shapes: [[Int]], mode: LaneMode) throws
+    -> LaneLayout?
+  {
     guard inputs[1] == nil else {
       throw InputError("softmax cross-entropy: the targets depend on θ, which has no rule")
     }
@@ -108,14 +110,14 @@ package struct SoftmaxCrossEntropy: Primitive {
 
   package func kernelUnits(_ mode: LaneMode) -> [KernelUnit] { softmaxUnits }
 
-  package func launch(_ call: KernelCall) -> Launch {
+  package func launches(_ call: KernelCall) -> [Launch] {
     let shape = call.step.inputShapes[0]
-    return Launch(
+    return [Launch(
       arguments: CrossEntropyArguments(call: call, rows: shape[0], classes: shape[1]),
-      global: call.global(over: shape[0]))
+      global: call.global(over: shape[0]))]
   }
 
-  package func forwardVariance(_ values: NodeValues, inputs: [[Double]]) -> [Double] {
+  package func forwardVariance(_ values: NodeValues, inputs: [[Double]?]) -> [Double] {
     let classes = values.shapes[0][1]
     return (0..<values.shapes[0][0]).map { row in
       let range = row * classes..<(row + 1) * classes
@@ -127,7 +129,7 @@ package struct SoftmaxCrossEntropy: Primitive {
       var linear = 0.0
       for (c, p) in zip(range, p) {
         let slope = mass * p - q[c]
-        variance += slope * slope * inputs[0][c]
+        variance += slope * slope * (inputs[0]?[c] ?? 0)
         linear += q[c] * (z[c] - top)
       }
       let logarithm = values.output[row] + linear
@@ -148,8 +150,8 @@ package struct SoftmaxCrossEntropy: Primitive {
       let y = range.lowerBound + largest(q)
       let (g, v) = (output.gradient[row], output.variance[row])
       var noise = p.map { unitVariance * $0 * $0 }
-      if case .backPropagation(let variances) = source {
-        noise = probabilityVariance(z, p[...], inputs: variances[0][range])
+      if let given = source.variance(0) {
+        noise = probabilityVariance(z, p[...], inputs: given[range])
       }
       // 1 − p_y from the other classes, which keeps the digits that p_y has lost.
       var others = 0.0

@@ -20,7 +20,7 @@ package final class CPULanes<T: LaneReal>: @unchecked Sendable {
     graph = baseline.graph
     self.mode = mode
     plans = try baseline.graph.layout.segments.indices.map {
-      try LanePlan(graph: baseline.graph, segment: $0)
+      try LanePlan(graph: baseline.graph, segment: $0, mode: mode)
     }
     tables = baseline.graph.nodes.indices.map { node in
       baseline.coefficients(node, tieRoundoff: tieRoundoff).map { $0.map { T($0) } }
@@ -64,9 +64,13 @@ package final class CPULanes<T: LaneReal>: @unchecked Sendable {
     let lanes = range.count
     scratch.prepare(plan: plan, lanes: lanes)
     for (lane, source) in range.enumerated() {
-      scratch.components[lane] = batch.components[source]
       scratch.moves[lane] = T(batch.moves[source])
       scratch.flags[lane] = 0
+    }
+    for (number, index) in plan.indices.enumerated() {
+      for (lane, source) in range.enumerated() {
+        scratch.indices[number][lane] = Int32(index(batch.components[source]))
+      }
     }
     for step in plan.steps {
       apply(step, lanes, batch.tiePolicy, scratch)
@@ -81,9 +85,10 @@ package final class CPULanes<T: LaneReal>: @unchecked Sendable {
         continue
       }
       let source = scratch.pointer(operand.place)
+      let index = operand.slice.map { scratch.indices[plan.number(of: $0)] }
       for lane in 0..<lanes {
         values[range.lowerBound + lane] +=
-          factor * sum(operand, source, lane, lanes, scratch.components[lane])
+          factor * sum(operand, source, lane, lanes, at: Int(index?[lane] ?? 0))
       }
     }
     for lane in 0..<lanes {
@@ -105,8 +110,8 @@ package final class CPULanes<T: LaneReal>: @unchecked Sendable {
       withTables(step.node) { coefficients in
         operation.lanes(
           LaneCall(
-            lanes: lanes, mode: mode, step: step, components: UnsafePointer(scratch.components),
-            inputs: inputs, coefficients: coefficients, output: output, flags: scratch.flags,
+            lanes: lanes, mode: mode, step: step, indices: step.indices.map { UnsafePointer(scratch.indices[$0]) }, inputs: inputs,
+            coefficients: coefficients, output: output, flags: scratch.flags,
             tiePolicy: policy))
       }
     }
@@ -130,13 +135,13 @@ package final class CPULanes<T: LaneReal>: @unchecked Sendable {
   ) {
     guard let operand = step.inputs[0], case .slice(let slice) = operand.layout else { return }
     let input = scratch.pointer(operand.place)
+    let index = scratch.indices[step.indices[0]]
     for element in 0..<base[step.node].count {
       let stored = element / (slice.axisLength * slice.inner) * slice.inner + element % slice.inner
       let still: T = mode == .value ? base[step.node][element] : 0
       for lane in 0..<lanes {
-        let index = slice.index(scratch.components[lane])
-        output[element * lanes + lane] =
-          element / slice.inner % slice.axisLength == index ? input[stored * lanes + lane] : still
+        let moved = element / slice.inner % slice.axisLength == Int(index[lane])
+        output[element * lanes + lane] = moved ? input[stored * lanes + lane] : still
       }
     }
   }
@@ -144,12 +149,11 @@ package final class CPULanes<T: LaneReal>: @unchecked Sendable {
   /// The sum of a term's elements in one lane, compensated.
   private func sum(
     _ operand: LaneOperand, _ source: UnsafePointer<T>, _ lane: Int, _ lanes: Int,
-    _ component: Int32
+    at index: Int
   ) -> Double {
     var total = CompensatedSum<T>()
     let count = base[operand.node].count
     if mode == .value, case .slice(let slice) = operand.layout {
-      let index = slice.index(component)
       for element in 0..<count {
         let stored =
           element / (slice.axisLength * slice.inner) * slice.inner + element % slice.inner
@@ -187,21 +191,23 @@ final class Scratch<T: LaneReal> {
   private var slots: [UnsafeMutablePointer<T>] = []
   private var sizes: [Int] = []
   private var lanes = 0
-  private(set) var components = UnsafeMutablePointer<Int32>.allocate(capacity: 0)
+  /// The positions of the plan's indices.
+  private(set) var indices: [UnsafeMutablePointer<Int32>] = []
   private(set) var moves = UnsafeMutablePointer<T>.allocate(capacity: 0)
   private(set) var flags = UnsafeMutablePointer<UInt32>.allocate(capacity: 0)
 
   /// Makes every buffer large enough for a plan.
   func prepare(plan: LanePlan, lanes wanted: Int) {
     if wanted > lanes {
-      components.deallocate()
+      for index in indices { index.deallocate() }
+      indices = []
       moves.deallocate()
       flags.deallocate()
-      components = .allocate(capacity: wanted)
       moves = .allocate(capacity: wanted)
       flags = .allocate(capacity: wanted)
       lanes = wanted
     }
+    while indices.count < plan.indices.count { indices.append(.allocate(capacity: lanes)) }
     for (number, elements) in plan.slots.enumerated() {
       let size = elements * wanted
       if number == slots.count {
@@ -231,7 +237,7 @@ final class Scratch<T: LaneReal> {
 
   deinit {
     for slot in slots { slot.deallocate() }
-    components.deallocate()
+    for index in indices { index.deallocate() }
     moves.deallocate()
     flags.deallocate()
   }

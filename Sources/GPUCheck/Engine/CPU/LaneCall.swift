@@ -4,8 +4,8 @@ package struct LaneCall<T: LaneReal> {
   package var lanes: Int
   package var mode: LaneMode
   package var step: LaneStep
-  /// The component of each lane within the perturbed tensor.
-  package var components: UnsafePointer<Int32>
+  /// The positions of `Primitive.laneIndices`, `[lanes]` each.
+  package var indices: [UnsafePointer<Int32>]
   /// One lane array for each input that moves; a perturbed parameter's is `[1, lanes]`.
   package var inputs: [UnsafePointer<T>?]
   /// The tables of `Primitive.coefficients`, rounded once.

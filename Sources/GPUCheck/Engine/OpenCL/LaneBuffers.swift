@@ -4,7 +4,8 @@ import Kernels
 struct LaneBuffers {
   /// Lanes of a batch, for each segment.
   let capacities: [Int]
-  let components: Buffer
+  /// The positions of a plan's indices.
+  let indices: [Buffer]
   let moves: Buffer
   let flags: Buffer
   let slots: [Buffer]
@@ -17,7 +18,9 @@ struct LaneBuffers {
   ) throws {
     self.capacities = capacities
     let lanes = capacities.max() ?? 1
-    components = try Buffer(context, byteCount: lanes * MemoryLayout<Int32>.stride)
+    indices = try (0..<(plans.map(\.indices.count).max() ?? 0)).map { _ in
+      try Buffer(context, byteCount: lanes * MemoryLayout<Int32>.stride)
+    }
     moves = try Buffer(context, realCount: lanes, precision)
     flags = try Buffer(context, byteCount: lanes * MemoryLayout<UInt32>.stride)
     slots = try (0..<(plans.map(\.slots.count).max() ?? 0)).map { slot in

@@ -40,7 +40,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     let sizing = LaneSizing(device, vectorWidth: vectorWidth, memoryLimit: memoryLimit)
     self.sizing = sizing
     plans = try graph.layout.segments.indices.map {
-      try LanePlan(graph: baseline.graph, segment: $0)
+      try LanePlan(graph: baseline.graph, segment: $0, mode: mode)
     }
     program = try Self.program(of: plans, mode: mode, specialisation, from: programs)
     queue = try CommandQueue(context)
@@ -147,9 +147,13 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     // Two vectors a work-item are the least the matrix product takes.
     let lanes = LaneSizing.roundUp(range.count, to: 2 * vectorWidth)
     let padding = lanes - range.count
-    let numbers = batch.components[range] + [Int32](repeating: 0, count: padding)
+    let components = Array(batch.components[range]) + [Int32](repeating: 0, count: padding)
     let steps = batch.moves[range] + [Double](repeating: 0, count: padding)
-    try numbers.withUnsafeBytes { try queue.write(buffers.components, $0) }
+    for (number, index) in plan.indices.enumerated() {
+      try index.positions(components).withUnsafeBytes {
+        try queue.write(buffers.indices[number], $0)
+      }
+    }
     try queue.write(buffers.moves, reals: Array(steps), precision)
     try [UInt32](repeating: 0, count: lanes).withUnsafeBytes { try queue.write(buffers.flags, $0) }
     for step in plan.steps {
@@ -158,7 +162,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     var values = [Double](repeating: 0, count: range.count)
     for (number, operand) in plan.terms.enumerated() {
       guard let operand else { continue }
-      try launchSum(number, operand, lanes / vectorWidth, buffers)
+      try launchSum(plan, number, operand, lanes / vectorWidth, buffers)
     }
     for (number, term) in graph.terms.enumerated() {
       guard plan.terms[number] != nil else {
@@ -182,12 +186,13 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
   ) throws {
     let call = KernelCall(
       mode: mode, step: step, tiePolicy: policy, laneVectors: laneVectors,
-      wantedWorkItems: sizing.workItems, components: buffers.components,
+      wantedWorkItems: sizing.workItems, indices: step.indices.map { buffers.indices[$0] },
       inputs: step.inputs.map { $0.map { buffers.buffer($0.place) } },
       coefficients: tables.coefficients[step.node], output: buffers.buffer(step.output.place),
       flags: buffers.flags)
     switch step.action {
-    case .apply(let operation): try enqueue(operation.primitive.launch(call))
+    case .apply(let operation):
+      for launch in operation.primitive.launches(call) { try enqueue(launch) }
     case .expand: try enqueue(expandLaunch(call, base: tables.base[step.node]))
     }
   }
@@ -197,23 +202,21 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     return Launch(
       arguments: SliceArguments(
         kernel: "expand_slice", laneVectors: call.laneVectors, elements: elements,
-        layout: call.step.inputs[0]?.layout ?? .full, useBase: mode == .value,
-        components: call.components, base: base, input: call.input(0), output: call.output),
+        slice: call.step.inputs[0]?.slice, useBase: mode == .value, index: call.index(0), base: base, input: call.input(0), output: call.output),
       global: call.global(over: elements))
   }
 
   private func launchSum(
-    _ term: Int, _ operand: LaneOperand, _ laneVectors: Int, _ buffers: LaneBuffers
+    _ plan: LanePlan, _ term: Int, _ operand: LaneOperand, _ laneVectors: Int, _ buffers: LaneBuffers
   ) throws {
     let count = graph.nodes[operand.node].count
     let input = KernelArgument.buffer(buffers.buffer(operand.place))
     let arguments: any KernelArguments
-    if mode == .value, operand.layout != .full {
+    if mode == .value, let slice = operand.slice {
       arguments = SliceArguments(
         kernel: "term_sum_slice_value", laneVectors: laneVectors, elements: count,
-        layout: operand.layout, useBase: nil, components: buffers.components,
-        base: tables.base[operand.node],
-        input: input, output: buffers.sums[term])
+        slice: slice, useBase: nil, index: .buffer(buffers.indices[plan.number(of: slice)]),
+        base: tables.base[operand.node], input: input, output: buffers.sums[term])
     } else {
       arguments = TermSumArguments(
         laneVectors: laneVectors, elements: operand.layout.stored(of: count), input: input,
@@ -256,21 +259,17 @@ private struct SliceArguments: KernelArguments {
   var kernel: String
   var laneVectors: Int
   var elements: Int
-  var layout: LaneLayout
+  var slice: LaneLayout.Slice?
   var useBase: Bool?
-  var components: Buffer
+  var index: KernelArgument
   var base: Buffer?
   var input: KernelArgument
   var output: Buffer
 
   var arguments: [KernelArgument] {
-    var slice = LaneLayout.Slice(
-      axisLength: 1, inner: 1, index: LaneIndex(divisor: 1, modulus: 1))
-    if case .slice(let given) = layout { slice = given }
-    return [
-      .int(laneVectors), .int(elements), .int(slice.axisLength), .int(slice.inner),
-      .int(slice.index.divisor), .int(slice.index.modulus),
+    [
+      .int(laneVectors), .int(elements), .int(slice?.axisLength ?? 1), .int(slice?.inner ?? 1),
     ] + (useBase.map { [.int($0 ? 1 : 0)] } ?? [])
-      + [.buffer(components), base.map { .buffer($0) } ?? .none, input, .buffer(output)]
+      + [index, base.map { .buffer($0) } ?? .none, input, .buffer(output)]
   }
 }

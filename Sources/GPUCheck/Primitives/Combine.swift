@@ -1,0 +1,146 @@
+import Kernels
+import RealModule
+
+/// A function of two tensors, broadcast as NumPy does; either or both move. The rules stand in
+/// Elements/CombineRules.swift. Twin of kernels/combine.cl.
+package struct Combine: Primitive {
+  package let function: CombineFunction
+
+  package var name: String { function.rawValue }
+
+  package func outputShape(_ inputs: [[Int]]) throws -> [Int] {
+    guard inputs.count == 2 else {
+      throw InputError("\(name): found \(inputs.count) inputs, expected two")
+    }
+    return try Broadcast.shape(inputs)
+  }
+
+  package func forward(_ inputs: [[Double]], shapes: [[Int]]) -> [Double] {
+    let (a, b) = (indices(shapes, 0), indices(shapes, 1))
+    let output = Broadcast.common(shapes)
+    return (0..<output.reduce(1, *)).map { e in
+      function.value(inputs[0][a?[e] ?? e], inputs[1][b?[e] ?? e])
+    }
+  }
+
+  private func indices(_ shapes: [[Int]], _ operand: Int) -> BroadcastIndices? {
+    BroadcastIndices(shapes[operand], in: Broadcast.common(shapes))
+  }
+
+  // MARK: Rounding errors
+
+  package func forwardVariance(_ values: NodeValues, inputs: [[Double]?]) -> [Double] {
+    let (a, b) = (indices(values.shapes, 0), indices(values.shapes, 1))
+    return values.output.indices.map { e in
+      let (i, j) = (a?[e] ?? e, b?[e] ?? e)
+      let slopes = function.slopes(values.inputs[0][i], values.inputs[1][j])
+      let y = values.output[e]
+      return slopes.a * slopes.a * (inputs[0]?[i] ?? 0) + slopes.b * slopes.b * (inputs[1]?[j] ?? 0)
+        + (function.rounds ? unitVariance * y * y : 0)
+    }
+  }
+
+  package func backward(_ values: NodeValues, _ output: Adjoint, _ source: ErrorSource)
+    -> [Adjoint?]
+  {
+    let operands = [indices(values.shapes, 0), indices(values.shapes, 1)]
+    let variances = [source.variance(0), source.variance(1)]
+    var adjoints: [Adjoint?] = [0, 1].map {
+      values.moving[$0] ? Adjoint(count: values.inputs[$0].count) : nil
+    }
+    for e in values.output.indices {
+      let at = operands.map { $0?[e] ?? e }
+      let x = (values.inputs[0][at[0]], values.inputs[1][at[1]])
+      let slopes = function.slopes(x.0, x.1)
+      let (g, v) = (output.gradient[e], output.variance[e])
+      for operand in 0...1 where values.moving[operand] {
+        let slope = operand == 0 ? slopes.a : slopes.b
+        var local = function.rounds ? unitVariance * slope * slope : 0
+        if case .backPropagation = source {
+          let bends = function.bends(x.0, x.1)
+          let own = operand == 0 ? bends.aa : bends.bb
+          let (mine, other) = (variances[operand]?[at[operand]], variances[1 - operand]?[at[1 - operand]])
+          local += own * own * (mine ?? 0) + bends.ab * bends.ab * (other ?? 0)
+        }
+        adjoints[operand]?.gradient[at[operand]] += slope * g
+        adjoints[operand]?.variance[at[operand]] += slope * slope * v + g * g * local
+      }
+    }
+    return adjoints
+  }
+}
+
+extension Broadcast {
+  /// The common shape of shapes that have one.
+  static func common(_ shapes: [[Int]]) -> [Int] { (try? shape(shapes)) ?? [] }
+}
+
+/// For every element of an output the element of a broadcast operand.
+struct BroadcastIndices {
+  private let table: [Int32]
+
+  /// Nil where they are the same.
+  init?(_ shape: [Int], in output: [Int]) {
+    guard let table = Broadcast.indices(of: shape, in: output) else { return nil }
+    self.table = table
+  }
+
+  @inline(__always)
+  subscript(element: Int) -> Int { Int(table[element]) }
+}
+
+extension CombineFunction {
+  package func value(_ a: Double, _ b: Double) -> Double {
+    switch self {
+    case .add: a + b
+    case .subtract: a - b
+    case .multiply: a * b
+    case .divide: a / b
+    case .maximum: a > b || a.isNaN ? a : b
+    case .minimum: a < b || a.isNaN ? a : b
+    case .power: Double.pow(a, b)
+    case .greater: a > b ? 1 : 0
+    case .greaterOrEqual: a >= b ? 1 : 0
+    case .equal: a == b ? 1 : 0
+    case .modulo: a - b * (a / b).rounded(.down)
+    }
+  }
+
+  /// Whether the value is rounded.
+  var rounds: Bool {
+    switch self {
+    case .maximum, .minimum, .greater, .greaterOrEqual, .equal: false
+    default: true
+    }
+  }
+
+  /// ∂f/∂a and ∂f/∂b.
+  package func slopes(_ a: Double, _ b: Double) -> (a: Double, b: Double) {
+    switch self {
+    case .add: (1, 1)
+    case .subtract: (1, -1)
+    case .multiply: (b, a)
+    case .divide: (1 / b, -a / (b * b))
+    case .maximum: a > b ? (1, 0) : (0, 1)
+    case .minimum: a < b ? (1, 0) : (0, 1)
+    case .power: (b * Double.pow(a, b - 1), a > 0 ? Double.pow(a, b) * Double.log(a) : 0)
+    case .greater, .greaterOrEqual, .equal: (0, 0)
+    case .modulo: (1, -(a / b).rounded(.down))
+    }
+  }
+
+  /// The second derivatives, for how errors of the operands reach the slopes.
+  func bends(_ a: Double, _ b: Double) -> (aa: Double, ab: Double, bb: Double) {
+    switch self {
+    case .multiply: (0, 1, 0)
+    case .divide: (0, -1 / (b * b), 2 * a / (b * b * b))
+    case .power:
+      (
+        b * (b - 1) * Double.pow(a, b - 2),
+        Double.pow(a, b - 1) * (1 + (a > 0 ? b * Double.log(a) : 0)),
+        a > 0 ? Double.pow(a, b) * Double.log(a) * Double.log(a) : 0
+      )
+    default: (0, 0, 0)
+    }
+  }
+}
