@@ -32,6 +32,7 @@ let package = Package(
       dependencies: ["Kernels", "CZlib", numerics],
       sources: [
         "Model", "Formats", "Primitives", "Engine", "Check", "Compare", "Diagnosis", "Report",
+        "ONNX",
       ]),
     // The folders GPUCheck and gpucheck differ in case only, so the target has a name of its own.
     .executableTarget(
