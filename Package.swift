@@ -31,7 +31,8 @@ let package = Package(
       name: "GPUCheck",
       dependencies: ["Kernels", "CZlib", numerics],
       sources: [
-        "Model", "Formats", "Primitives", "Engine", "Check", "Compare", "Diagnosis", "Report",
+        "Model", "Formats", "Primitives", "Engine", "UserCost", "Check", "Compare", "Diagnosis",
+        "Report",
       ]),
     // The folders GPUCheck and gpucheck differ in case only, so the target has a name of its own.
     .executableTarget(

@@ -24,6 +24,7 @@ package struct KernelText: Sendable {
     ("softmax.cl", PackageResources.softmax_cl),
     ("softplus.cl", PackageResources.softplus_cl),
     ("tanh.cl", PackageResources.tanh_cl),
+    ("user_cost.cl", PackageResources.user_cost_cl),
   ]
 
   /// The names of the embedded files.
