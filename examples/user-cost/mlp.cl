@@ -13,16 +13,16 @@ real cost(lane_t lane, global const real *x, global const int *y) {
     }
     real logits[W2_shape0];
     real largest = -INFINITY;
-    for (int class = 0; class < W2_shape0; class++) {
-      real z = theta(b2_offset + class);
+    for (int digit = 0; digit < W2_shape0; digit++) {
+      real z = theta(b2_offset + digit);
       for (int unit = 0; unit < W1_shape0; unit++) {
-        z += theta(W2_offset + class * W2_shape1 + unit) * hidden[unit];
+        z += theta(W2_offset + digit * W2_shape1 + unit) * hidden[unit];
       }
-      logits[class] = z;
+      logits[digit] = z;
       largest = fmax(largest, z);
     }
     real total = 0;
-    for (int class = 0; class < W2_shape0; class++) total += exp(logits[class] - largest);
+    for (int digit = 0; digit < W2_shape0; digit++) total += exp(logits[digit] - largest);
     sum += log(total) + largest - logits[y[sample]];
   }
   real squares = 0;

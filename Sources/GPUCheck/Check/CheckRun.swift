@@ -22,6 +22,8 @@ struct CheckRun {
   let progress: StageProgress
   /// The standard error of one cost, where it was measured: of a user's own code.
   var costNoise: Double?
+  /// The size of a component of the gradient some way off θ, where it was measured.
+  var nearbySlope = 0.0
   /// Components of which a lane never came back: nothing is known of them.
   private(set) var lost: [Int] = []
   /// What the subtraction of two costs leaves of their rounding, as the standard error of dθ_approx

@@ -14,7 +14,7 @@ extension CheckRun {
     let floor = sizes > 0 ? bars.value / sizes : 0
     // The size of what is summed: a gradient that is zero because its terms cancel is no reason to
     // doubt the check.
-    let summed = norm(all) { scales.gradient[estimates.components[$0]] }.value
+    let summed = norm(all) { max(scales.gradient[estimates.components[$0]], nearbySlope) }.value
     let isNoisy = bars.value > Self.undecidable * (sizes + summed)
     let decidable = !isNoisy && lost.isEmpty
     var verdict = Verdict(

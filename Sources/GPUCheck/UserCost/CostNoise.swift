@@ -7,6 +7,9 @@ package struct CostNoise: Sendable, Equatable {
   package let deviation: Double
   /// The step that makes truncation and noise together least.
   package let step: Double
+  /// The median size of a component of the gradient, not at θ but some way off: where θ is a minimum
+  /// it tells what a zero is to be held to.
+  package let slope: Double
 
   /// Components that are asked.
   static let components = 12
@@ -45,8 +48,9 @@ package struct CostNoise: Sendable, Equatable {
     let size = components.reduce(0) { max($0, source.theta[$1].magnitude) }
     let least = max(Double.pow(u, 2.0 / 3), 64 * u * size)
     let wide = min(0.1, scale > 0 ? Double.pow(deviation / scale, 0.2) : 0.1)
-    let derivative = try Self.derivative(
+    let (derivative, slope) = try Self.derivatives(
       source, components, scheme, step: max(wide, least), noise: deviation, advance: advance)
+    self.slope = slope
     let best =
       scheme == .central
       ? Double.pow(3 * deviation / (2.0.squareRoot() * derivative), 1.0 / 3)
@@ -130,12 +134,13 @@ package struct CostNoise: Sendable, Equatable {
   // MARK: Derivatives
 
   /// The median size of the third derivative (central) or the second, over components that move J;
-  /// where noise hides it, what the noise would let it be.
-  private static func derivative(
+  /// where noise hides it, what the noise would let it be. The median slope beside it.
+  private static func derivatives(
     _ source: Perturbation, _ components: [Int], _ scheme: Scheme, step: Double, noise: Double,
     advance: (Int) throws -> Void
-  ) throws -> Double {
+  ) throws -> (size: Double, slope: Double) {
     var sizes: [Double] = []
+    var slopes: [Double] = []
     for i in components {
       let h = step * max(1, source.theta[i].magnitude)
       let changes = try source.changes(of: [i], steps: [2 * h, h, -h, -2 * h])[0].map(\.value)
@@ -147,9 +152,11 @@ package struct CostNoise: Sendable, Equatable {
           (changes[0] - changes[3] - 2 * (changes[1] - changes[2])) / (2 * h * h * h),
           noise * 10.0.squareRoot() / (2 * h * h * h)
         ) : ((changes[1] + changes[2]) / (h * h), noise * 6.0.squareRoot() / (h * h))
-      if found.isFinite { sizes.append(max(found.magnitude, error)) }
+      guard found.isFinite else { continue }
+      sizes.append(max(found.magnitude, error))
+      slopes.append(max(changes[0].magnitude, changes[3].magnitude) / (2 * h))
     }
-    return sizes.median ?? 0
+    return (sizes.median ?? 0, slopes.median ?? 0)
   }
 }
 

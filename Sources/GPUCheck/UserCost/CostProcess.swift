@@ -75,7 +75,7 @@ final class CostProcess {
     let (kind, number) = try answer("in an evaluation")
     switch kind {
     case .cost: return (Double(bitPattern: number), 0)
-    case .wroteTheta: return (nil, Int(truncatingIfNeeded: number))
+    case .wroteTheta: return (nil, Int(clamping: number))
     default: throw Ending(reason: "its process wrote what it should not")
     }
   }
@@ -89,7 +89,7 @@ final class CostProcess {
     }
     let (kind, number) = try answer("while it was opened")
     if kind == .refused {
-      var text = [UInt8](repeating: 0, count: min(Int(truncatingIfNeeded: number), 4096))
+      var text = [UInt8](repeating: 0, count: Int(min(number, 4096)))
       _ = text.withUnsafeMutableBytes {
         CostWire.read(into: $0, from: output.fileHandleForReading.fileDescriptor)
       }

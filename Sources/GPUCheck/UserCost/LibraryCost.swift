@@ -23,11 +23,20 @@ package struct LibraryCost: Sendable {
     self.seconds = seconds
   }
 
-  /// The cost at θ, with a process for each core.
+  /// The cost at θ, with a process for each core. Throws an `InputError` where that takes more memory
+  /// than may be used.
   package func cost(
     at parameters: ParameterVector,
-    processes: Int = ProcessInfo.processInfo.activeProcessorCount
+    processes: Int = ProcessInfo.processInfo.activeProcessorCount, memoryLimit: Int? = nil
   ) throws -> UserCost {
+    // θ twice in every process, and what the check knows of every component.
+    let needed = (2 * processes + 16) * MemoryLayout<Double>.size * parameters.values.count
+    if let memoryLimit, needed > memoryLimit {
+      throw InputError(
+        "this check needs about \(TextFormat.bytes(needed)) of the host's memory, the library's own "
+          + "apart, and \(TextFormat.bytes(memoryLimit)) may be used",
+        remedy: "allow more with --memory")
+    }
     // Writing to a process that is gone is an answer, and not the end of this one.
     signal(SIGPIPE, SIG_IGN)
     let losses = LossLog()

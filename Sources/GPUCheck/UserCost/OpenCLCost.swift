@@ -48,6 +48,12 @@ package final class OpenCLCost: LaneEvaluator, @unchecked Sendable {
     let device = context.device.description
     let required = try kernel.requiredWorkGroupSize()
     isGroupALane = required != nil
+    if !isGroupALane, let parameter = source.signature.parameters.first(where: \.isLocal) {
+      throw InputError(
+        "line \(parameter.line): cost takes local memory \(parameter.name), which only a work-group can "
+          + "share", file: source.file,
+        remedy: "#define LANE_WORK_ITEMS, the work-items of a lane")
+    }
     groupSize = try required ?? max(1, min(Self.groupSize(device), kernel.maxWorkGroupSize()))
     if isGroupALane, groupSize > device.maxWorkGroupSize {
       throw InputError(

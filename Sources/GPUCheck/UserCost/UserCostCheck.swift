@@ -25,7 +25,8 @@ extension Checker {
     let journal = try journal(cost, parameters, options, gradient.elementType)
     let source = Perturbation(
       pool: pool(cost, average: options.average, journal: journal?.section(0)), layout: layout,
-      theta: parameters.values, cost: now.value, oneSided: options.scheme != .central)
+      theta: parameters.values, cost: now.value, oneSided: options.scheme != .central,
+      alternative: nil)
     let components = layout.sample(options.sample, seed: options.seed)
     var random = SplitMix64(seed: options.seed ^ 0x6e6f_6973_65)
     let asked = draw(CostNoise.components, of: components.indices, using: &random)
@@ -40,12 +41,19 @@ extension Checker {
       epsilon: options.epsilon ?? noise.step, gradient: gradient, perturbation: source,
       close: source, textbook: nil, scales: scales(of: gradient),
       estimates: Estimates(components, scheme: options.scheme), progress: stages,
-      costNoise: noise.deviation)
+      costNoise: noise.deviation,
+      nearbySlope: noise.slope)
     var report = try run.complete()
     report.device = cost.name
     for at in report.lost.indices {
       if let reason = cost.losses?.reason(run.lost[at]) { report.lost[at].reason = reason }
     }
+    let shares = source.pool.shares
+    report.devices = [
+      CheckReport.DeviceShare(
+        name: cost.name, lanes: shares.reduce(0) { $0 + $1.lanes },
+        seconds: shares.reduce(0) { $0 + $1.seconds })
+    ]
     report.recalled = journal?.recalled ?? 0
     report.warnings =
       cost.warnings + source.pool.notes + [journal?.note].compactMap(\.self) + report.warnings

@@ -77,7 +77,7 @@ extension CheckCommand {
     let library = try LibraryCost(
       program: program, path: path, batch: files.batch, seconds: userCost.costTimeout)
     return LoadedCheck(layout: theta.layout) {
-      let cost = try library.cost(at: theta)
+      let cost = try library.cost(at: theta, memoryLimit: devices.memory)
       return LoadedCheck.Opened {
         try Checker.check(
           cost, parameters: theta, gradient: dTheta, options: options, progress: $0)
