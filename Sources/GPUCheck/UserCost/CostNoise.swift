@@ -29,7 +29,7 @@ package struct CostNoise: Sendable, Equatable {
   ///
   /// - Parameter known: the standard error of one cost as repeating it tells; 0 where it is always the
   ///   same.
-  init(
+  package init(
     _ source: Perturbation, components: [Int], scheme: Scheme, known: Double,
     advance: (Int) throws -> Void
   ) throws {
@@ -94,7 +94,7 @@ package struct CostNoise: Sendable, Equatable {
   }
 
   /// What a row of costs at equal distances tells.
-  enum Finding: Equatable {
+  package enum Finding: Sendable, Equatable {
     /// The standard deviation of the noise.
     case noise(Double)
     /// The costs hardly differ.
@@ -107,7 +107,7 @@ package struct CostNoise: Sendable, Equatable {
   /// function vanish as the distance to the power k, those of noise have a variance of (2k)!/(k!)²
   /// times its own. The first of three levels in a row that agree is taken, where its differences
   /// change their sign (Moré and Wild 2011, Estimating computational noise, SIAM J. Sci. Comput. 33).
-  static func ofDifferences(_ costs: [Double]) -> Finding {
+  package static func ofDifferences(_ costs: [Double]) -> Finding {
     var differences = costs
     var factor = 1.0
     var levels: [(deviation: Double, changesSign: Bool)] = []

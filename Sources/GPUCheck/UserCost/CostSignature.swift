@@ -27,7 +27,7 @@ package struct CostSignature: Sendable, Equatable {
   /// `global` or `constant` pointer nor a `local` one.
   package init(_ text: String) throws {
     let tokens = Self.tokens(of: text)
-    guard let list = Self.definition(tokens) else {
+    guard let (line, list) = Self.definition(tokens) else {
       throw InputError(
         "there is no function named cost, expected real cost(lane_t lane, …) { … }",
         remedy: "docs/user-cost.md has examples")
@@ -38,7 +38,7 @@ package struct CostSignature: Sendable, Equatable {
       throw InputError(
         "the first argument of cost is '\(parts.first?.joined ?? "")', expected lane_t lane",
         remedy: "theta(j) reads it"
-      ).at(list.first?.line)
+      ).at(line)
     }
     parameters = try parts.dropFirst().map { try Self.parameter($0) }
     var seen: Set<String> = []
@@ -88,8 +88,8 @@ package struct CostSignature: Sendable, Equatable {
     var line: Int
   }
 
-  /// What stands between the parentheses of `cost ( … ) {`.
-  private static func definition(_ tokens: [Token]) -> ArraySlice<Token>? {
+  /// The line of `cost ( … ) {`, and what stands between the parentheses.
+  private static func definition(_ tokens: [Token]) -> (line: Int, list: ArraySlice<Token>)? {
     for (at, token) in tokens.enumerated() where token.text == "cost" {
       guard at + 1 < tokens.count, tokens[at + 1].text == "(" else { continue }
       var depth = 0
@@ -97,7 +97,9 @@ package struct CostSignature: Sendable, Equatable {
         if tokens[end].text == "(" { depth += 1 }
         if tokens[end].text == ")" { depth -= 1 }
         guard depth == 0 else { continue }
-        if end + 1 < tokens.count, tokens[end + 1].text == "{" { return tokens[at + 2..<end] }
+        if end + 1 < tokens.count, tokens[end + 1].text == "{" {
+          return (token.line, tokens[at + 2..<end])
+        }
         break
       }
     }
