@@ -35,8 +35,8 @@ let package = Package(
       name: "GPUCheck",
       dependencies: ["Kernels", "CZlib", "ONNXFormat", numerics, protobuf],
       sources: [
-        "Model", "Formats", "Primitives", "Engine", "Check", "Compare", "Diagnosis", "Report",
-        "ONNX",
+        "Model", "Formats", "ONNX", "Primitives", "Engine", "UserCost", "Check", "Compare",
+        "Diagnosis", "Report",
       ]),
     // The folders GPUCheck and gpucheck differ in case only, so the target has a name of its own.
     .executableTarget(

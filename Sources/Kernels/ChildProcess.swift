@@ -24,8 +24,8 @@ struct ChildProcess {
     process.environment = ProcessInfo.processInfo.environment
       .merging(["SWIFT_BACKTRACE": "enable=no"]) { $1 }
     process.standardInput = FileHandle.nullDevice
-    let output = Collected()
-    let errors = Collected()
+    let output = CollectedOutput()
+    let errors = CollectedOutput(keeping: 2000)
     process.standardOutput = output.pipe
     process.standardError = errors.pipe
     let ended = DispatchSemaphore(value: 0)
@@ -47,34 +47,11 @@ struct ChildProcess {
       ending = .exited(process.terminationStatus)
     }
     self.output = output.data
-    let lines = String(decoding: errors.data.suffix(2000), as: UTF8.self)
-      .split(whereSeparator: \.isNewline).suffix(3)
-    lastWords = String(lines.joined(separator: " / ").suffix(400))
+    lastWords = errors.lastWords
   }
+}
 
-  /// What a child writes, read as it comes so that no pipe fills.
-  ///
-  /// `@unchecked Sendable`: the bytes are touched under the lock only.
-  private final class Collected: @unchecked Sendable {
-    let pipe = Pipe()
-    private let lock = NSLock()
-    private var bytes = Data()
-    private let done = DispatchSemaphore(value: 0)
-
-    func collect() {
-      let handle = pipe.fileHandleForReading
-      Thread.detachNewThread { [self] in
-        while let part = try? handle.read(upToCount: 4096), !part.isEmpty {
-          lock.withLock { bytes += part }
-        }
-        done.signal()
-      }
-    }
-
-    /// All of it; where a grandchild keeps the pipe open, what came within a second.
-    var data: Data {
-      _ = done.wait(timeout: .now() + 1)
-      return lock.withLock { bytes }
-    }
-  }
+/// A signal as the system calls it, such as `signal 11 (Segmentation fault)`.
+package func signalName(_ signal: Int32) -> String {
+  "signal \(signal) (\(strsignal(signal).map { String(cString: $0) } ?? "unknown"))"
 }

@@ -77,14 +77,10 @@ package enum DriverProbe {
     let reason =
       switch child.ending {
       case .exited(let status): "ended the process with status \(status)"
-      case .killed(let signal): "ended the process with signal \(signal) (\(name(of: signal)))"
+      case .killed(let signal): "ended the process with \(signalName(signal))"
       case .timedOut: "did not come to an end within \(seconds.formatted()) s"
       }
     return .failure(Failure(reason: reason, lastWords: child.lastWords))
-  }
-
-  private static func name(of signal: Int32) -> String {
-    strsignal(signal).map { String(cString: $0) } ?? "unknown"
   }
 
   // MARK: Answering

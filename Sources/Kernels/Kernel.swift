@@ -93,6 +93,17 @@ package final class Kernel {
     try workGroupInfo(CL_KERNEL_PREFERRED_WORK_GROUP_SIZE_MULTIPLE)
   }
 
+  /// The work-group that the kernel's text asks for (`reqd_work_group_size`), along its first axis;
+  /// nil where it asks for none.
+  package func requiredWorkGroupSize() throws -> Int? {
+    var sizes = (0, 0, 0)
+    let status = cl.getKernelWorkGroupInfo(
+      handle, program.context.device.handle, UInt32(CL_KERNEL_COMPILE_WORK_GROUP_SIZE),
+      MemoryLayout.size(ofValue: sizes), &sizes, nil)
+    try check(status, "clGetKernelWorkGroupInfo", detail: name)
+    return sizes.0 > 0 ? sizes.0 : nil
+  }
+
   private func workGroupInfo(_ parameter: Int32) throws -> Int {
     let device = program.context.device.handle
     let info = InfoQuery("clGetKernelWorkGroupInfo") { [cl, handle] in

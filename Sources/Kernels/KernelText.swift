@@ -30,6 +30,7 @@ package struct KernelText: Sendable {
     ("softplus.cl", PackageResources.softplus_cl),
     ("step.cl", PackageResources.step_cl),
     ("tanh.cl", PackageResources.tanh_cl),
+    ("user_cost.cl", PackageResources.user_cost_cl),
   ]
 
   /// The names of the embedded files.

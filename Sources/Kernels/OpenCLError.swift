@@ -25,6 +25,9 @@ package struct OpenCLError: Error, Sendable, Equatable, CustomStringConvertible 
       .contains(status) || status == CL_INVALID_BUFFER_SIZE
   }
 
+  /// Whether a program did not compile; the detail is then the build log.
+  package var isBuildFailure: Bool { status == CL_BUILD_PROGRAM_FAILURE }
+
   /// The call and the status, always one line.
   package var summary: String {
     Self.names[status] == nil ? "\(call): \(name)" : "\(call): \(name) (\(status))"

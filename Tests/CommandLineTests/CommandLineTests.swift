@@ -230,11 +230,14 @@ import Testing
 
   @Test("Unknown commands and missing arguments: one line, exit 2")
   func usage() throws {
+    let files = ["--parameters", "t.npz", "--gradient", "g.npz"]
     for (arguments, text) in [
       (["chekc"], "unknown command 'chekc'; did you mean check?"),
       (["frobnicate"], "expected check, compare, devices, help"),
-      (["check"], "missing expected argument '<model>'"),
-      (["check", "m.json"], "missing expected argument '--batch <file>'"),
+      (["check"], "missing expected argument '--parameters <file>'"),
+      (["check"] + files, "missing expected argument '<model>'"),
+      (["check", "m.json"] + files, "missing expected argument '--batch <file>'"),
+      (["check", "m.json", "--library", "l.so"] + files, "found both m.json and l.so"),
       (["devices", "--format", "jsom"], "did you mean json?"),
     ] {
       let end = try Program.run(arguments)

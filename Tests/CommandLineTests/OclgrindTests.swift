@@ -71,11 +71,31 @@ struct OclgrindTests {
     // The one template: a kernel for each family of functions.
     try #require(names.remove("KERNEL") != nil)
     names.formUnion(everyElementFunction.map { "\($0.kernel.rule)_element_\(mode)" })
+    // A cost of the user's own is tried by itself, below.
     return names.filter { !$0.hasSuffix("_\(other)") }.subtracting(selfTestKernels)
+      .subtracting([userKernel])
   }
 
   /// Those of the self-test, which runs in a process of its own.
   private static let selfTestKernels: Set = ["selftest_functions", "selftest_sum"]
+
+  /// The kernel around a cost of the user's own.
+  private static let userKernel = "user_costs"
+
+  @Test(
+    "A cost of the user's own runs without a report, a lane a work-item or a work-group",
+    arguments: ["", "#define LANE_WORK_ITEMS 3"])
+  func userCost(definition: String) throws {
+    let folder = try TemporaryFolder()
+    try UserCost.meanSquare(definition).write(
+      toFile: folder["cost.cl"], atomically: true, encoding: .utf8)
+    let files = try UserCost.Files(in: folder)
+    let run = try oclgrind.run(
+      ["check", folder["cost.cl"], "--device", "Oclgrind"] + files.arguments)
+    #expect(run.status == 0, "\(run.errors)")
+    #expect(run.kernels.contains(Self.userKernel))
+    #expect(run.reports.isEmpty, "\(run.reports.prefix(3).joined())")
+  }
 
   @Test("The self-test runs without a report")
   func selfTest() throws {

@@ -77,6 +77,9 @@ public struct CheckOptions: Sendable {
   public var expectedCost: ExpectedCost?
   /// How many of the worst components to list.
   public var top = 10
+  /// How often a cost that is the user's own code is asked for each of its values, whose mean is taken:
+  /// more than once where it is random. Networks are never asked twice.
+  public var average = 1
   /// A file that results are kept in as they come: the same check goes on from there.
   public var journal: String?
 

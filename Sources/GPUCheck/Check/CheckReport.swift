@@ -21,6 +21,10 @@ public struct CheckReport: Sendable {
   public var device: String
   /// What each device did of the work, the one that stepped in for others last.
   public var devices: [DeviceShare] = []
+  /// The standard error of one cost as measured, where the cost is the user's own code.
+  public var costNoise: Double?
+  /// Components that could not be evaluated; they count as not checked.
+  public var lost: [Lost] = []
   /// Perturbations that a journal knew from an earlier run.
   public var recalled = 0
   public var seconds: Seconds
@@ -60,6 +64,14 @@ public struct CheckReport: Sendable {
     public var total = 0.0
 
     public init() {}
+  }
+
+  /// A component that could not be evaluated: the user's own code crashed or hung there.
+  public struct Lost: Sendable, Equatable {
+    public var tensor: String
+    /// Position in the tensor: row, column.
+    public var index: [Int]
+    public var reason: String
   }
 
   /// Components whose lanes met a kink.

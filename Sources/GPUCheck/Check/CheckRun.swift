@@ -20,6 +20,12 @@ struct CheckRun {
   let scales: ErrorScales
   var estimates: Estimates
   let progress: StageProgress
+  /// The standard error of one cost, where it was measured: of a user's own code.
+  var costNoise: Double?
+  /// The size of a component of the gradient some way off θ, where it was measured.
+  var nearbySlope = 0.0
+  /// Components of which a lane never came back: nothing is known of them.
+  private(set) var lost: [Int] = []
   /// What the subtraction of two costs leaves of their rounding, as the standard error of dθ_approx
   /// times its step; 0 for exact differences.
   private(set) var subtraction = 0.0
@@ -42,6 +48,7 @@ struct CheckRun {
       try lookAgain()
     }
     let evaluation = progress.seconds
+    lost = estimates.removeLost()
     var report = report(try askTextbook(evaluationSeconds: evaluation))
     report.seconds.evaluation = evaluation
     report.seconds.total = progress.seconds
@@ -51,8 +58,13 @@ struct CheckRun {
   /// Evaluates all components, and settles kinks and truncation.
   private mutating func evaluate() throws {
     try firstDifferences()
-    try settleKinks(estimates.flags.indices.filter { !estimates.flags[$0].isEmpty })
+    try settleKinks(estimates.flags.indices.filter { metKink($0) })
     try measureTruncation()
+  }
+
+  /// Whether a component's lanes met a kink, and all came back.
+  private func metKink(_ i: Int) -> Bool {
+    !estimates.flags[i].isEmpty && !estimates.flags[i].contains(.lost)
   }
 
   // MARK: Stages
@@ -144,10 +156,17 @@ struct CheckRun {
     let changes = try perturbation.changes(
       of: measured.map { estimates.components[$0] }, steps: scheme.steps.map { $0 * epsilon / 2 },
       advance: { try stage.advance($0) })
-    let half = Dictionary(uniqueKeysWithValues: zip(measured, changes.map { scheme.slope($0) }))
-    if perturbation.mode == .value { measureNoise(measured, half) }
+    var half: [Int: Double] = [:]
+    for (i, list) in zip(measured, changes) {
+      if list.contains(where: { $0.flags.contains(.lost) }) {
+        estimates.flags[i].insert(.lost)
+      } else {
+        half[i] = scheme.slope(list)
+      }
+    }
+    if perturbation.mode == .value { measureNoise(measured.filter { half[$0] != nil }, half) }
     for group in groups {
-      spread(group.all, group.chosen, half)
+      spread(group.all, group.chosen.filter { half[$0] != nil }, half)
     }
   }
 
@@ -158,6 +177,7 @@ struct CheckRun {
       .map { estimates.numeric[$0] - (half[$0] ?? .nan) }
     subtraction = max(
       epsilon * SubtractionNoise.standardError(ofHalving: scatter, scheme),
+      SubtractionNoise.standardError(ofCost: costNoise ?? 0, scheme),
       SubtractionNoise.least(cost: cost, perturbation.precision))
     for i in estimates.flags.indices where estimates.flags[i].isEmpty {
       estimates.rounding[i] = rounding(i, perturbation, step: epsilon)
@@ -220,7 +240,8 @@ struct CheckRun {
   /// stays wrong the rest is taken at its word.
   private mutating func lookAgain() throws {
     let suspects = estimates.components.indices
-      .filter { !isWithinBar($0) && gradient.values[estimates.components[$0]].isFinite }
+      .filter { !estimates.flags[$0].contains(.lost) && !isWithinBar($0) }
+      .filter { gradient.values[estimates.components[$0]].isFinite }
       .sorted { deviation($0).magnitude / bar($0) < deviation($1).magnitude / bar($1) }
     var stage = progress.stage("looking again", total: suspects.count)
     for group in stride(from: 0, to: suspects.count, by: Self.suspectGroup) {
@@ -240,7 +261,7 @@ struct CheckRun {
       steps: smooth.map { StepSize.closeLook(close.mode, after: estimates.epsilon[$0]) })
     for i in crossed { estimates.flags[i].insert(.crossed) }
     // The textbook's lanes tell nothing of kinks, so this can be the first that is heard of one.
-    try settleKinks(smooth.filter { !estimates.flags[$0].isEmpty && estimates.slopes[$0] == nil })
+    try settleKinks(smooth.filter { metKink($0) && estimates.slopes[$0] == nil })
   }
 
   /// Evaluates components again, by exact central differences in f64 with a step and its half; the
@@ -252,6 +273,10 @@ struct CheckRun {
     let changes = try fourChanges(of: chosen, steps: steps, advance: advance)
     for (i, list) in zip(chosen, changes) {
       let flags = list.reduce(into: LaneFlags()) { $0.formUnion($1.flags) }
+      if flags.contains(.lost) {
+        estimates.flags[i].insert(.lost)
+        continue
+      }
       if flags.contains(.tied) { estimates.flags[i].insert(.tied) }
       if flags.contains(.crossed) {
         crossed.append(i)

@@ -14,8 +14,9 @@ extension CheckRun {
     let floor = sizes > 0 ? bars.value / sizes : 0
     // The size of what is summed: a gradient that is zero because its terms cancel is no reason to
     // doubt the check.
-    let summed = norm(all) { scales.gradient[estimates.components[$0]] }.value
-    let decidable = !(bars.value > Self.undecidable * (sizes + summed))
+    let summed = norm(all) { max(scales.gradient[estimates.components[$0]], nearbySlope) }.value
+    let isNoisy = bars.value > Self.undecidable * (sizes + summed)
+    let decidable = !isNoisy && lost.isEmpty
     var verdict = Verdict(
       distance: distance, noiseFloor: floor, allWithinBars: wrong.isEmpty && nonFinite == nil,
       decidable: decidable)
@@ -34,7 +35,7 @@ extension CheckRun {
       warnings.append(
         "the textbook evaluator disagrees with this result on some of \(agreement.components) "
           + "components: gpucheck or this device computes wrongly; try --device cpu and report it")
-    } else if verdict == .undecidable {
+    } else if verdict == .undecidable, isNoisy {
       warnings.append(
         "errors of this evaluation alone can make a distance of \(short(floor)), too much to tell "
           + "right from wrong; " + remedy)
@@ -44,10 +45,11 @@ extension CheckRun {
         "every difference has the size of float32 rounding: if this gradient was computed in "
           + "float32, save it as float32 and it will be judged as one")
     }
-    if estimates.count > 0, estimates.count < layout.count {
-      warnings.append("\(estimates.count) of \(layout.count) components were sampled")
+    let asked = estimates.count + lost.count
+    if estimates.count > 0, asked < layout.count {
+      warnings.append("\(asked) of \(layout.count) components were sampled")
     }
-    return CheckReport(
+    var report = CheckReport(
       passed: passed, verdict: verdict, relativeDifference: distance, noiseFloor: floor,
       cost: cost, parameters: layout.count, checked: estimates.count,
       evaluator: options.evaluator, precision: perturbation.precision.rawValue,
@@ -56,6 +58,14 @@ extension CheckRun {
       wrong: wrong.count, kinks: kinks, textbookAgreement: agreement,
       findings: [nonFinite].compactMap(\.self),
       warnings: warnings, numeric: scattered { accepted($0) }, uncertainty: scattered { bar($0) })
+    report.costNoise = costNoise
+    report.lost = lost.map {
+      let (segment, at) = layout.locate($0)
+      let part = layout.segments[segment]
+      return CheckReport.Lost(
+        tensor: part.name, index: unravel(at, shape: part.shape), reason: "it did not come back")
+    }
+    return report
   }
 
   /// Beyond this share of what is measured, noise hides the difference between right and wrong.
@@ -63,6 +73,9 @@ extension CheckRun {
 
   /// What would decide it.
   private var remedy: String {
+    if costNoise != nil {
+      return "compute the cost in double, or average what is random in it with --average"
+    }
     if options.evaluator != .difference { return "use --evaluator difference" }
     if perturbation.precision == .f32 { return "use --precision f64, or --device cpu" }
     return "use --epsilon auto"

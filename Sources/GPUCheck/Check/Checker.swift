@@ -13,7 +13,7 @@ public final class Checker: Sendable {
   /// its drivers.
   public var hasHungDevice: Bool { devices.watchdogs.contains { $0.hasLeftDevice } }
 
-  private let devices: OpenedDevices
+  let devices: OpenedDevices
   private let mayFallBack: Bool
   private let memoryLimit: Int?
   private let kernelFolder: String?

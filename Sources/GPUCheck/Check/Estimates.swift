@@ -1,7 +1,7 @@
 /// What is known of every checked component so far, as parallel arrays over `components`.
 struct Estimates {
   /// Positions in θ, ascending.
-  let components: [Int]
+  private(set) var components: [Int]
   /// dθ_approx.
   var numeric: [Double]
   /// What is left of the truncation error of `numeric`.
@@ -30,4 +30,24 @@ struct Estimates {
   }
 
   var count: Int { components.count }
+
+  /// Takes away the components whose lanes were lost, and returns them.
+  mutating func removeLost() -> [Int] {
+    let kept = flags.indices.filter { !flags[$0].contains(.lost) }
+    guard kept.count < count else { return [] }
+    let lost = flags.indices.filter { flags[$0].contains(.lost) }.map { components[$0] }
+    let places = Dictionary(uniqueKeysWithValues: zip(kept, kept.indices))
+    slopes = Dictionary(
+      uniqueKeysWithValues: slopes.compactMap { entry in places[entry.key].map { ($0, entry.value) }
+      })
+    components = kept.map { components[$0] }
+    numeric = kept.map { numeric[$0] }
+    truncation = kept.map { truncation[$0] }
+    rounding = kept.map { rounding[$0] }
+    epsilon = kept.map { epsilon[$0] }
+    scheme = kept.map { scheme[$0] }
+    bend = kept.map { bend[$0] }
+    flags = kept.map { flags[$0] }
+    return lost
+  }
 }

@@ -12,6 +12,8 @@ package struct Perturbation: Sendable {
   /// Whether differences from θ itself are wanted of an evaluator that gives J: then J(θ) is one
   /// more lane, since it must come from the same arithmetic as J(θ + step).
   package let oneSided: Bool
+  /// What else takes a step that is too small for J at θ + ε; nil where nothing does.
+  package var alternative: String? = "--evaluator difference"
 
   package var mode: LaneMode { pool.mode }
   package var precision: Precision { pool.precision }
@@ -138,7 +140,8 @@ package struct Perturbation: Sendable {
       "a step of \(step.magnitude) does not change \(theta[component]) in \(precision.rawValue)",
       tensor: part.name, index: unravel(index, shape: part.shape),
       remedy: mode == .value
-        ? "use --epsilon \(least) or more, or --evaluator difference" : "use a larger --epsilon")
+        ? "use --epsilon \(least) or more" + (alternative.map { ", or \($0)" } ?? "")
+        : "use a larger --epsilon")
   }
 }
 

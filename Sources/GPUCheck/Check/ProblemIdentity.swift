@@ -19,6 +19,27 @@ extension JournalIdentity {
   }
 }
 
+extension JournalIdentity {
+  /// The same of a cost that is the user's own code, known by a hash of its files.
+  init(
+    cost: UInt64, _ parameters: ParameterVector, _ options: CheckOptions, _ precision: Precision,
+    _ stored: ElementType, device: String
+  ) {
+    var theta = StableHash()
+    theta.add(parameters.values)
+    for part in parameters.layout.segments {
+      theta.add(part.name)
+      theta.add(part.shape)
+    }
+    var rest = StableHash()
+    rest.add("\(precision) \(options.scheme) \(stored) \(options.average)")
+    rest.add("\(String(describing: options.epsilon)) \(String(describing: options.sample))")
+    rest.add("\(options.seed)")
+    rest.add(device)
+    self.init(problem: cost, parameters: theta.value, options: rest.value)
+  }
+}
+
 extension Graph {
   /// A hash of nodes, values and terms.
   fileprivate var hash: UInt64 {

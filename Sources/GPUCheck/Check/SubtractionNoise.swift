@@ -11,6 +11,12 @@ enum SubtractionNoise {
     return sizes[sizes.count / 2] / 0.6745 / (scheme == .central ? 5 : 3).squareRoot()
   }
 
+  /// The same times the step, from the standard error of one cost: of two in their difference over 2ε
+  /// (central) or ε.
+  static func standardError(ofCost deviation: Double, _ scheme: Scheme) -> Double {
+    deviation * (scheme == .central ? 0.5 : 2).squareRoot()
+  }
+
   /// The same times the step, where nothing but J itself is rounded: it cannot be less.
   static func least(cost: Double, _ precision: Precision) -> Double {
     precision.unitRoundoff * cost.magnitude * (unitVariance / 2).squareRoot()

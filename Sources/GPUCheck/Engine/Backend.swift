@@ -20,11 +20,27 @@ package protocol Backend: Sendable {
   func prepare(
     _ baseline: Baseline, mode: LaneMode, precision: Precision, tieRoundoff: Double
   ) throws -> any LaneEvaluator
+
+  /// Compiles a cost that the user wrote in OpenCL C, whose lanes give J. Throws an `InputError` where
+  /// there is nothing to compile it with, `CostBuildError` where it does not compile.
+  func prepare(
+    _ source: CostSource, at parameters: ParameterVector, precision: Precision
+  ) throws -> any LaneEvaluator
 }
 
 extension Backend {
   package var notes: [String] { [] }
   package var tested: TestedDevice? { nil }
+
+  package func prepare(
+    _ source: CostSource, at parameters: ParameterVector, precision: Precision
+  ) throws -> any LaneEvaluator {
+    throw InputError(
+      "a cost in OpenCL C needs an OpenCL device, and \(name) is none", file: source.file,
+      remedy:
+        "gpucheck devices lists what there is; PoCL makes a device of a CPU, or make the cost a "
+        + "--library")
+  }
 }
 
 /// What a device says of itself, and what its self-test found.

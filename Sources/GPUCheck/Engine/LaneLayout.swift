@@ -132,6 +132,8 @@ package struct LaneFlags: OptionSet, Sendable {
   package static let crossed = LaneFlags(rawValue: 1)
   /// A moving element was tied at θ.
   package static let tied = LaneFlags(rawValue: 2)
+  /// The lane never came back (a user's own code crashed in it): its value is NaN.
+  package static let lost = LaneFlags(rawValue: 4)
 }
 
 /// Lanes through one parameter tensor: which component moves and by how much.

@@ -9,13 +9,21 @@ package enum NPZFile {
     data.starts(with: Array("PK\u{3}\u{4}".utf8)) || data.starts(with: Array("PK\u{5}\u{6}".utf8))
   }
 
-  /// The tensors of an archive by name, without `.npy`.
+  /// The tensors of an archive by name, without `.npy`; `decodeInOrder` says what it throws.
+  package static func decode(_ data: Data, memory: Int = .max) throws -> [String: Tensor] {
+    let tensors = try decodeInOrder(data, memory: memory)
+    return Dictionary(tensors.map { ($0.name, $0.tensor) }) { first, _ in first }
+  }
+
+  /// The tensors of an archive in its order, with their names without `.npy`.
   ///
   /// A few compressed bytes can announce any amount of memory. All headers are read first, and an
   /// archive whose tensors would take more than `memory` bytes is refused before any is expanded.
   ///
   /// Throws an `InputError` naming the tensor for a member that is damaged or is not an array.
-  package static func decode(_ data: Data, memory: Int = .max) throws -> [String: Tensor] {
+  package static func decodeInOrder(
+    _ data: Data, memory: Int = .max
+  ) throws -> [(name: String, tensor: Tensor)] {
     let archive = try ZipArchive(data)
     if archive.members.contains(where: { $0.name.hasSuffix("/data.pkl") }) {
       throw InputError(
@@ -30,13 +38,11 @@ package enum NPZFile {
       }
     }
     try checkMemory(parts.map { ($0, $1.size, $2.count) }, limit: memory, file: data.count)
-    var tensors: [String: Tensor] = [:]
-    for (name, member, array) in parts {
-      tensors[name] = try InputError.about(tensor: name) {
-        try array.tensor(of: archive.contents(of: member))
+    return try parts.map { name, member, array in
+      try InputError.about(tensor: name) {
+        (name, try array.tensor(of: archive.contents(of: member)))
       }
     }
-    return tensors
   }
 
   private static func tensorName(_ member: ZipArchive.Member) throws -> String {

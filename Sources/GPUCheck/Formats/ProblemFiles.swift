@@ -68,5 +68,5 @@ public enum ProblemFiles {
 
   /// Elements that a compressed batch may expand to whatever its size: how many samples it holds
   /// only the batch itself tells.
-  private static let batchElements = 1 << 24
+  static let batchElements = 1 << 24
 }

@@ -25,25 +25,32 @@ package enum SafetensorsFile {
 
   // MARK: Reading
 
-  /// The tensors of a file by name.
+  /// The tensors of a file by name; `decodeInOrder` says what it throws.
+  package static func decode(_ data: Data) throws -> [String: Tensor] {
+    let tensors = try decodeInOrder(data)
+    return Dictionary(tensors.map { ($0.name, $0.tensor) }) { first, _ in first }
+  }
+
+  /// The tensors of a file in the order of their bytes, with their names.
   ///
   /// Throws an `InputError`, naming the tensor where one is to blame, unless the tensors fill the
   /// bytes after the header without gaps or overlaps.
-  package static func decode(_ data: Data) throws -> [String: Tensor] {
+  package static func decodeInOrder(_ data: Data) throws -> [(name: String, tensor: Tensor)] {
     let (header, body) = try split(data)
     let parts = try parse(header).map { name, entry in
       try Part(name: name, entry: entry, limit: body.count)
     }
     try checkCoverage(parts, of: body.count)
-    var tensors: [String: Tensor] = [:]
-    for part in parts {
+    return try parts.sorted {
+      ($0.range.lowerBound, $0.range.upperBound, $0.name)
+        < ($1.range.lowerBound, $1.range.upperBound, $1.name)
+    }.map { part in
       let bytes = body.slice(at: part.range.lowerBound, count: part.range.count) ?? Data()
       let values = try InputError.about(tensor: part.name) {
         try part.type.decode(bytes, shape: part.shape)
       }
-      tensors[part.name] = Tensor(shape: part.shape, values: values, elementType: part.type)
+      return (part.name, Tensor(shape: part.shape, values: values, elementType: part.type))
     }
-    return tensors
   }
 
   /// The header's text and the bytes of the tensors.

@@ -58,6 +58,21 @@ public enum TensorFile {
     return try InputError.about(file: path) { try decode(data, expecting: elements) }
   }
 
+  /// The tensors of a file as `read`, in the file's own order: an archive's directory, or where their
+  /// bytes lie in Safetensors. The tensor of an `.npy` has no name.
+  package static func readInOrder(_ path: String) throws -> [(name: String?, tensor: Tensor)] {
+    let data = try InputFile.read(path)
+    return try InputError.about(file: path) {
+      switch TensorFormat(of: data) {
+      case .npz:
+        try NPZFile.decodeInOrder(data, memory: memory(data.count, 0)).map { ($0.name, $0.tensor) }
+      case .safetensors: try SafetensorsFile.decodeInOrder(data).map { ($0.name, $0.tensor) }
+      case .npy: [(nil, try NumPyFile.decode(data))]
+      case nil: throw unknownFormat(data)
+      }
+    }
+  }
+
   /// The tensors of a file's bytes.
   package static func decode(
     _ data: Data, expecting elements: Int = 0
@@ -66,11 +81,14 @@ public enum TensorFile {
     case .npz: return .named(try NPZFile.decode(data, memory: memory(data.count, elements)))
     case .npy: return .flat(try NumPyFile.decode(data))
     case .safetensors: return .named(try SafetensorsFile.decode(data))
-    case nil:
-      throw InputError(
-        "\(knownKind(data) ?? "the format of the file is unknown"), expected an \(TensorFormat.suffixes) file",
-        remedy: "write it with numpy.savez, numpy.save or safetensors")
+    case nil: throw unknownFormat(data)
     }
+  }
+
+  private static func unknownFormat(_ data: Data) -> InputError {
+    InputError(
+      "\(knownKind(data) ?? "the format of the file is unknown"), expected an \(TensorFormat.suffixes) file",
+      remedy: "write it with numpy.savez, numpy.save or safetensors")
   }
 
   /// The bytes of memory that reading a file may take: 16 of every byte, or of every element that

@@ -55,7 +55,7 @@ extension ParameterVector {
     }
     try self.init(
       layout: layout, values: parts.flatMap(\.values),
-      elementType: leastExact(parts.map(\.elementType)))
+      elementType: .leastExact(of: parts.map(\.elementType)))
   }
 
   private static func remedy(for tensor: Tensor, in segment: ParameterLayout.Segment) -> String {
@@ -90,7 +90,7 @@ extension ParameterVector {
         remedy: "flatten \(layout.order), in this order and each row-major")
     }
     try self.init(
-      layout: layout, values: tensor.values, elementType: leastExact([tensor.elementType]))
+      layout: layout, values: tensor.values, elementType: .leastExact(of: [tensor.elementType]))
   }
 
   /// Throws an `InputError` at the first NaN or infinity, with tensor and index.
@@ -140,6 +140,9 @@ func listed(_ names: [String]) -> String {
   return names.prefix(shown).joined(separator: ", ") + " and \(names.count - shown) more"
 }
 
-private func leastExact(_ types: [ElementType]) -> ElementType {
-  types.filter(\.isFloatingPoint).max { $0.unitRoundoff < $1.unitRoundoff } ?? .float64
+extension ElementType {
+  /// The type with the fewest digits, of those that have any; float64 where none has.
+  static func leastExact(of types: [ElementType]) -> ElementType {
+    types.filter(\.isFloatingPoint).max { $0.unitRoundoff < $1.unitRoundoff } ?? .float64
+  }
 }

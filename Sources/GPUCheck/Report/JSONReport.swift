@@ -24,6 +24,8 @@ public enum JSONReport {
       "device": .string(report.device),
       "devices": .array(report.devices.map(share)),
       "recalled": .count(report.recalled),
+      "costNoise": report.costNoise.map(JSONValue.number) ?? .null,
+      "lost": .array(report.lost.map(lost)),
       "seconds": [
         "load": .number(seconds.load), "setup": .number(seconds.setup),
         "evaluation": .number(seconds.evaluation), "total": .number(seconds.total),
@@ -45,6 +47,13 @@ public enum JSONReport {
   private static func share(_ share: CheckReport.DeviceShare) -> JSONValue {
     [
       "name": .string(share.name), "lanes": .count(share.lanes), "seconds": .number(share.seconds),
+    ]
+  }
+
+  private static func lost(_ lost: CheckReport.Lost) -> JSONValue {
+    [
+      "tensor": .string(lost.tensor), "index": .array(lost.index.map(JSONValue.count)),
+      "reason": .string(lost.reason),
     ]
   }
 

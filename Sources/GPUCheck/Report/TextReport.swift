@@ -54,6 +54,7 @@ public enum TextReport {
       lines.append(
         "The gradient passes only because a distance up to \(TextFormat.rough(limit)) may: "
           + "look at the components.")
+    case (false, .undecidable) where !report.lost.isEmpty: break
     case (false, .undecidable) where report.textbookAgreement.passed:
       lines.append(
         "The noise floor \(TextFormat.rough(report.noiseFloor)) is too high to tell right from "
@@ -66,6 +67,11 @@ public enum TextReport {
       lines.append(
         "\(TextFormat.count(report.wrong, "component")) \(beyond), in "
           + list(names, limit: 12) + ".")
+    }
+    if !report.lost.isEmpty {
+      lines.append(
+        "\(TextFormat.count(report.lost.count, "component")) could not be evaluated: nothing is "
+          + "known of \(report.lost.count == 1 ? "it" : "them").")
     }
     if !report.textbookAgreement.passed {
       lines.append(
@@ -109,7 +115,8 @@ public enum TextReport {
       fact(
         "method",
         "\(report.evaluator.rawValue) in \(report.precision), \(report.scheme.rawValue) "
-          + "differences, step \(TextFormat.exact(report.epsilon))"),
+          + "differences, step \(TextFormat.exact(report.epsilon))"
+          + (report.costNoise.map { "; the cost's own noise is \(TextFormat.rough($0))" } ?? "")),
       fact("device", devices(report)),
       fact(
         "time",
@@ -205,8 +212,20 @@ public enum TextReport {
           "\(TextFormat.count(kinks.tied, "component")) \(stand) on a kink, where any value "
             + "between the slopes of the two sides is right.", first: "Kinks: "))
     }
-    if report.checked > 0 {
+    // Of a cost of the user's own there is no other to ask.
+    if report.checked > 0, report.costNoise == nil {
       lines.append(TextFormat.wrapped(agreement(report.textbookAgreement), first: "Textbook: "))
+    }
+    let shown = report.lost.prefix(10)
+    for lost in shown {
+      lines.append(
+        style.yellow(
+          TextFormat.wrapped(
+            TextFormat.plain(lost.tensor) + index(lost.index) + ": " + lost.reason, first: "Lost: ")
+        ))
+    }
+    if report.lost.count > shown.count {
+      lines.append("Lost: \(TextFormat.count(report.lost.count - shown.count)) more.")
     }
     for finding in report.findings {
       let place = finding.tensors.isEmpty ? "" : " (\(list(finding.tensors, limit: 12)))"

@@ -22,6 +22,10 @@ struct CheckCommand: ParsableCommand {
         … --save-numeric numeric.npz        keeps the numeric gradient and its bars
         … --rename 'fc*.weight=W*'          where your names differ from the model's
 
+      A cost of your own, in OpenCL C or compiled into a library (docs/user-cost.md):
+        gpucheck check cost.cl --parameters theta.npz --gradient dtheta.npz
+        gpucheck check --library ./libnet.so --parameters theta.npz --gradient dtheta.npz
+
       Exit status: 0 passed, 1 failed, 2 bad input or no way to run, \
       3 undecidable at this precision, 130 interrupted.
       """)
@@ -45,9 +49,10 @@ struct CheckCommand: ParsableCommand {
   @Option(
     help: .init(
       "Exact differences, whole forward passes on the device, or plain loops on the CPU. "
-        + "(default: difference)", valueName: "difference|direct|textbook"),
+        + "(default: difference; textbook for a cost of your own)",
+      valueName: "difference|direct|textbook"),
     completion: OptionValue.completion(Evaluator.self), transform: OptionValue.choice)
-  var evaluator = Evaluator.difference
+  var evaluator: Evaluator?
 
   @OptionGroup var steps: StepOptions
 
@@ -82,6 +87,8 @@ struct CheckCommand: ParsableCommand {
         + "there.", valueName: "file"),
     completion: .file())
   var journal: String?
+
+  @OptionGroup var userCost: UserCostOptions
 
   @OptionGroup var result: OutputOptions
 }

@@ -14,26 +14,26 @@ extension CheckCommand {
       defer { progress.clear() }
       try checkOutputs()
       let began = ContinuousClock.now
-      let problem = try load(progress)
-      try checkNames(in: problem.parameters.layout)
+      let check = try load(progress)
+      try checkNames(in: check.layout)
       let loading = began.duration(to: .now)
       progress.show("opening the device")
-      let checker = try devices.open { try Checker($0) }
+      let opened = try check.open()
       let isShownAtOnce = result.format == .text && !result.quiet
       if isShownAtOnce {
         progress.clear()
-        checker.notes.forEach { Terminal.tell("note: \($0)") }
+        opened.notes.forEach { Terminal.tell("note: \($0)") }
       }
-      var report = try checker.check(problem, options) { progress.show($0) }
+      var report = try opened.run { progress.show($0) }
       report.seconds.load = loading.seconds
       report.seconds.total = began.duration(to: .now).seconds
       progress.clear()
       if let saveNumeric {
-        try NumericFile.write(report, layout: problem.parameters.layout, to: saveNumeric)
+        try NumericFile.write(report, layout: check.layout, to: saveNumeric)
       }
-      try write(report, notes: checker.notes, alreadyTold: isShownAtOnce)
+      try write(report, notes: opened.notes, alreadyTold: isShownAtOnce)
       (passed, verdict) = (report.passed, report.verdict)
-      hasHungDevice = checker.hasHungDevice
+      hasHungDevice = opened.hasHungDevice()
     }
     let status =
       passed
@@ -43,9 +43,10 @@ extension CheckCommand {
     if !passed { throw status }
   }
 
-  private var options: CheckOptions {
+  /// The options as the library takes them.
+  var options: CheckOptions {
     var options = CheckOptions()
-    options.evaluator = evaluator
+    options.evaluator = evaluator ?? options.evaluator
     options.precision = precision
     options.scheme = steps.scheme
     options.epsilon = steps.epsilon.epsilon
@@ -54,16 +55,14 @@ extension CheckCommand {
     options.tolerance = tolerance
     options.expectedCost = expectedCost
     options.top = top
+    options.average = userCost.average
     options.journal = journal
     return options
   }
 
   /// Finds before the work what could not be written after it.
   private func checkOutputs() throws {
-    var others = [
-      (option: "MODEL", path: files.model), ("--batch", files.batch),
-      ("--parameters", files.parameters), ("--gradient", gradient),
-    ]
+    var others = try files.files() + [("--gradient", gradient)]
     let numeric = saveNumeric.map { OutputPath(option: "--save-numeric", path: $0) }
     let journal = journal.map { OutputPath(option: "--journal", path: $0) }
     for file in [result.path, numeric, journal].compactMap(\.self) {
@@ -75,11 +74,14 @@ extension CheckCommand {
     try checkNames(in: ParameterLayout([]))
   }
 
-  private func load(_ progress: ProgressLine) throws -> Problem {
+  /// Reads the files of what is to be checked.
+  private func load(_ progress: ProgressLine) throws -> LoadedCheck {
     progress.show("reading the files")
-    return try ProblemFiles.load(
-      model: files.model, batch: files.batch, parameters: files.parameters, gradient: gradient,
-      names: try files.names())
+    return switch try files.kind() {
+    case .network(let path): try network(path)
+    case .source(let path): try source(path)
+    case .library(let path): try library(path)
+    }
   }
 
   /// Finds before the work what the format of `--save-numeric` cannot hold.

@@ -83,8 +83,9 @@ struct CompareCommand: ParsableCommand {
     do {
       defer { progress.clear() }
       try checkOutput()
+      let model = try network()
       progress.show("reading the files")
-      let problem = try load()
+      let problem = try load(model)
       progress.show("opening the devices")
       let comparer = try devices.open { try Comparer($0) }
       var comparison = try comparer.compare(
@@ -102,17 +103,28 @@ struct CompareCommand: ParsableCommand {
     }
   }
 
-  private func load() throws -> (
+  /// The network's file; a cost of the user's own cannot be compared.
+  private func network() throws -> String {
+    let kind = try files.kind()
+    guard case .network(let path) = kind else {
+      throw InputError(
+        "this is a cost of your own, and compare takes networks", file: kind.path,
+        remedy: "use gpucheck check, once with each --device")
+    }
+    return path
+  }
+
+  private func load(_ model: String) throws -> (
     graph: Graph, parameters: ParameterVector, gradient: ParameterVector?, warnings: [String]
   ) {
+    let batch = try files.networkBatch()
     guard let gradient else {
       let read = try ProblemFiles.load(
-        model: files.model, batch: files.batch, parameters: files.parameters,
-        names: try files.names())
+        model: model, batch: batch, parameters: files.parameters, names: try files.names())
       return (read.graph, read.parameters, nil, read.warnings)
     }
     let problem = try ProblemFiles.load(
-      model: files.model, batch: files.batch, parameters: files.parameters, gradient: gradient,
+      model: model, batch: batch, parameters: files.parameters, gradient: gradient,
       names: try files.names())
     return (problem.graph, problem.parameters, problem.gradient, problem.warnings)
   }
@@ -121,11 +133,7 @@ struct CompareCommand: ParsableCommand {
   private func checkOutput() throws {
     guard let path = result.path else { return }
     try path.check()
-    let inputs = [
-      (option: "MODEL", path: files.model), ("--batch", files.batch),
-      ("--parameters", files.parameters),
-    ]
-    try path.differs(from: inputs + (gradient.map { [("--gradient", $0)] } ?? []))
+    try path.differs(from: files.files() + (gradient.map { [("--gradient", $0)] } ?? []))
   }
 
   private func write(_ comparison: Comparison) throws {

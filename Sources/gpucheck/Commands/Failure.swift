@@ -40,6 +40,7 @@ enum Failure {
 
   private static func isOurs(_ error: any Error) -> Bool {
     error is InputError || error is OpenCLError || error is KernelTextError
+      || error is CostBuildError
   }
 
   /// An error in one line.
@@ -47,9 +48,13 @@ enum Failure {
 
   /// The first lines of a build log.
   private static func log(of error: any Error) -> [String] {
+    if let error = error as? CostBuildError { return shown(error.log) }
     guard let detail = (error as? OpenCLError)?.detail else { return [] }
     let lines = detail.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-    guard lines.count > 1 else { return [] }
+    return lines.count > 1 ? shown(lines) : []
+  }
+
+  private static func shown(_ lines: [String]) -> [String] {
     let left = lines.count - logLines
     return lines.prefix(logLines) + (left > 0 ? ["… and \(left) more lines"] : [])
   }

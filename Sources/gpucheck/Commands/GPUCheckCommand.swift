@@ -28,6 +28,7 @@ struct GPUCheckCommand: ParsableCommand {
     version: version,
     subcommands: [
       CheckCommand.self, CompareCommand.self, DevicesCommand.self, SelfTestCommand.self,
+      CostWorkerCommand.self,
     ])
 
   static var commandNames: [String] {

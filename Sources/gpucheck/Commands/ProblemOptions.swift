@@ -4,13 +4,23 @@ import GPUCheck
 /// What is evaluated: the network, a batch and θ. Shared by the commands that perturb.
 struct ProblemOptions: ParsableArguments {
   @Argument(
-    help: "The network and its cost, a JSON file.", completion: .file(extensions: ["json"]))
-  var model: String
+    help: "The network and its cost, a JSON file; or a cost of your own, a .cl file.",
+    completion: .file(extensions: ["json", "cl"]))
+  var model: String?
 
   @Option(
-    help: .init("The batch: x and y (and dropout masks).", valueName: "file"),
+    help: .init(
+      "Check a cost of your own in this shared library, in the place of a model.", valueName: "file"
+    ),
+    completion: .file(extensions: ["so", "dylib"]))
+  var library: String?
+
+  @Option(
+    help: .init(
+      "The batch: x and y (and dropout masks); what a cost of your own asks for.", valueName: "file"
+    ),
     completion: TensorFiles.completion)
-  var batch: String
+  var batch: String?
 
   @Option(
     help: .init("θ, where the gradient was taken.", valueName: "file"),
@@ -30,6 +40,38 @@ struct ProblemOptions: ParsableArguments {
       "Transpose this matrix where it comes in the reversed shape; * as above. May be repeated.",
       valueName: "name"))
   var transpose: [String] = []
+
+  /// What is checked.
+  func kind() throws -> ModelKind { try ModelKind(model: model, library: library) }
+
+  /// The batch, which a network needs.
+  func networkBatch() throws -> String {
+    guard let batch else { throw ValidationError("Missing expected argument '--batch <file>'") }
+    return batch
+  }
+
+  /// Throws where tensors are to be renamed or transposed on the way to a cost of the user's own, which
+  /// takes them as they are.
+  func requireNoMapping() throws {
+    guard rename.isEmpty, transpose.isEmpty else {
+      throw InputError(
+        "--rename and --transpose are for networks; a cost of your own takes the tensors as they are",
+        remedy: "leave them out")
+    }
+  }
+
+  /// The files that are read, by what they are given with.
+  func files() throws -> [(option: String, path: String)] {
+    let kind = try kind()
+    var files = [(option: "--parameters", path: parameters)]
+    if case .library(let path) = kind {
+      files.append(("--library", path))
+    } else {
+      files.append(("MODEL", kind.path))
+    }
+    if let batch { files.append(("--batch", batch)) }
+    return files
+  }
 
   /// What is renamed and transposed on the way from the files to the network.
   func names() throws -> TensorNames { try TensorNames(rename: rename, transpose: transpose) }

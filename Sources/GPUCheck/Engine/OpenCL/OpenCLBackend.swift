@@ -60,6 +60,13 @@ package final class OpenCLBackend: Backend {
     try lanes(baseline, mode, precision, tieRoundoff: tieRoundoff)
   }
 
+  package func prepare(
+    _ source: CostSource, at parameters: ParameterVector, precision: Precision
+  ) throws -> any LaneEvaluator {
+    try OpenCLCost(
+      source, at: parameters, precision, programs.context, programs.text, memoryLimit: memoryLimit)
+  }
+
   private func lanes(
     _ baseline: Baseline, _ mode: LaneMode, _ precision: Precision, tieRoundoff: Double
   ) throws -> OpenCLLanes {

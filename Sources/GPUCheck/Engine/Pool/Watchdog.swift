@@ -154,6 +154,15 @@ package struct WatchedBackend: Backend {
     }
     return WatchedEvaluator(evaluator: evaluator, watchdog: watchdog)
   }
+
+  package func prepare(
+    _ source: CostSource, at parameters: ParameterVector, precision: Precision
+  ) throws -> any LaneEvaluator {
+    let evaluator = try watchdog.run("compiling \(source.file)") {
+      try backend.prepare(source, at: parameters, precision: precision)
+    }
+    return WatchedEvaluator(evaluator: evaluator, watchdog: watchdog)
+  }
 }
 
 private struct WatchedEvaluator: LaneEvaluator {
