@@ -2,6 +2,7 @@
 import PackageDescription
 
 let numerics: Target.Dependency = .product(name: "RealModule", package: "swift-numerics")
+let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
 let argumentParser: Target.Dependency = .product(
   name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -15,6 +16,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-numerics", from: "1.1.1"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
   ],
   targets: [
     // Headers only: libOpenCL is opened at run time, nothing is linked.
@@ -27,11 +29,14 @@ let package = Package(
       dependencies: ["COpenCL"],
       // A link to kernels/: the text is embedded in the binary.
       resources: [.embedInCode("Text")]),
+    // onnx.proto and the code that scripts/generate-onnx made of it.
+    .target(name: "ONNXFormat", dependencies: [protobuf], exclude: ["onnx.proto"]),
     .target(
       name: "GPUCheck",
-      dependencies: ["Kernels", "CZlib", numerics],
+      dependencies: ["Kernels", "CZlib", "ONNXFormat", numerics, protobuf],
       sources: [
         "Model", "Formats", "Primitives", "Engine", "Check", "Compare", "Diagnosis", "Report",
+        "ONNX",
       ]),
     // The folders GPUCheck and gpucheck differ in case only, so the target has a name of its own.
     .executableTarget(
@@ -41,7 +46,7 @@ let package = Package(
       sources: ["Commands"]),
     .testTarget(
       name: "GPUCheckTests",
-      dependencies: ["GPUCheck", "Kernels", numerics],
+      dependencies: ["GPUCheck", "Kernels", "ONNXFormat", numerics, protobuf],
       resources: [.copy("Fixtures")]),
     .testTarget(name: "CommandLineTests", dependencies: ["GPUCheck", "Kernels"]),
     // For the tests: an OpenCL library that fails on demand. They open it by its file, since a
