@@ -5,8 +5,9 @@ package enum InputFile {
   /// The bytes of a file: mapped, not copied, where it is a regular one.
   ///
   /// Throws an `InputError` naming the file where there is none, where a folder or a device stands
-  /// in its place, where it cannot be read, and where it is empty.
-  package static func read(_ path: String) throws -> Data {
+  /// in its place, where it cannot be read, and where it is empty. A pipe, such as the shell's
+  /// `<(command)`, is read to its end where one is allowed.
+  package static func read(_ path: String, allowingPipe: Bool = true) throws -> Data {
     guard !path.isEmpty else {
       throw InputError("the file name is empty", remedy: "name the file to read")
     }
@@ -22,7 +23,9 @@ package enum InputFile {
       case .device:
         throw InputError("this is a device, not a file", file: path, remedy: "name a regular file")
       case .pipe:
-        // Such as the shell's <(command).
+        guard allowingPipe else {
+          throw InputError("this is a pipe, not a file", file: path, remedy: "name a regular file")
+        }
         let handle = try FileHandle(forReadingFrom: url)
         defer { try? handle.close() }
         data = try handle.readToEnd() ?? Data()

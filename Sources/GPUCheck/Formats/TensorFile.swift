@@ -68,7 +68,7 @@ public enum TensorFile {
     case .safetensors: return .named(try SafetensorsFile.decode(data))
     case nil:
       throw InputError(
-        "\(guess(data)), expected an \(TensorFormat.suffixes) file",
+        "\(knownKind(data) ?? "the format of the file is unknown"), expected an \(TensorFormat.suffixes) file",
         remedy: "write it with numpy.savez, numpy.save or safetensors")
     }
   }
@@ -125,8 +125,8 @@ public enum TensorFile {
     }
   }
 
-  /// What the bytes of an unknown file look like.
-  private static func guess(_ data: Data) -> String {
+  /// What the bytes of a file that is not read look like; nil for all but a few kinds.
+  static func knownKind(_ data: Data) -> String? {
     let starts: [([UInt8], String)] = [
       ([0x89] + Array("HDF".utf8), "this is an HDF5 file"),
       ([0x80, 0x02], "this is a Python pickle"), ([0x80, 0x03], "this is a Python pickle"),
@@ -134,7 +134,6 @@ public enum TensorFile {
       ([0x1F, 0x8B], "this is a gzip file"), (Array("{".utf8), "this looks like JSON"),
       (Array("MATLAB".utf8), "this is a MATLAB file"),
     ]
-    if let known = starts.first(where: { data.starts(with: $0.0) }) { return known.1 }
-    return "the format of the file is unknown"
+    return starts.first { data.starts(with: $0.0) }?.1
   }
 }

@@ -78,13 +78,9 @@ package struct ONNXNode: Sendable {
 
   /// What error lines call the node: its name, or its operator and first output.
   package var label: String {
-    Self.label(name: name, operation: operation, outputs: outputs)
-  }
-
-  static func label(name: String, operation: String, outputs: [String]) -> String {
-    if !name.isEmpty { return name }
-    guard let output = outputs.first(where: { !$0.isEmpty }) else { return operation }
-    return "\(operation) of '\(output)'"
+    if !name.isEmpty { return shown(name) }
+    guard let output = outputs.first(where: { !$0.isEmpty }) else { return shown(operation) }
+    return "\(shown(operation)) of '\(shown(output))'"
   }
 }
 
