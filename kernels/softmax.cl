@@ -51,6 +51,51 @@ kernel void softmax_value(int lane_vectors, int rows, int classes, global const 
   }
 }
 
+// p [rows, classes], top [rows] as for softmax. d_c - d_top - log1p(sum over k of p_k expm1(d_k -
+// d_top)); where that cancels or overflows, the logarithm of a sum of positive terms.
+kernel void log_softmax_difference(int lane_vectors, int rows, int classes, global const real *p,
+                                   global const real *top, global const real *in,
+                                   global real *out) {
+  const int g = get_global_id(0);
+  for (int r = get_global_id(1); r < rows; r += get_global_size(1)) {
+    const int row = r * classes;
+    const realv shift = LOAD((row + (int)top[r]) * lane_vectors + g, in);
+    realv total = (realv)(0);
+    for (int c = 0; c < classes; c++)
+      total += p[row + c] * expm1(LOAD((row + c) * lane_vectors + g, in) - shift);
+    realv logarithm = log1p(fmax(total, (realv)(-0.5f)));
+    const maskv rough = (total < (realv)(-0.5f)) | !(total <= (realv)(REAL_MAX));
+    if (ANY(rough)) {
+      const realv most = row_maximum(lane_vectors, row, classes, g, in);
+      realv sum = (realv)(0);
+      for (int c = 0; c < classes; c++)
+        sum += p[row + c] * exp(LOAD((row + c) * lane_vectors + g, in) - most);
+      logarithm = SELECT(logarithm, most - shift + log(sum), rough);
+    }
+    for (int c = 0; c < classes; c++) {
+      const int at = (row + c) * lane_vectors + g;
+      STORE(LOAD(at, in) - shift - logarithm, at, out);
+    }
+  }
+}
+
+kernel void log_softmax_value(int lane_vectors, int rows, int classes, global const real *p,
+                              global const real *top, global const real *in, global real *out) {
+  const int g = get_global_id(0);
+  for (int r = get_global_id(1); r < rows; r += get_global_size(1)) {
+    const int row = r * classes;
+    const realv most = row_maximum(lane_vectors, row, classes, g, in);
+    realv total = (realv)(0);
+    for (int c = 0; c < classes; c++)
+      total += exp(LOAD((row + c) * lane_vectors + g, in) - most);
+    const realv logarithm = log(total);
+    for (int c = 0; c < classes; c++) {
+      const int at = (row + c) * lane_vectors + g;
+      STORE(LOAD(at, in) - most - logarithm, at, out);
+    }
+  }
+}
+
 // q [rows, classes]: target probabilities; label [rows]: their largest class y; mass [rows]: their
 // sum S. With d_c = step of z_c less that of z_y, the difference is
 // S log1p(sum over c != y of p_c expm1(d_c)) - sum over c != y of q_c d_c;

@@ -156,7 +156,10 @@ struct RunEvaluation {
   func cost(_ backend: any Backend, _ precision: Precision) throws -> Double {
     let lanes = try perturbation(backend, .value, precision).pool
     let plans = try layout.segments.indices.filter { layout.segments[$0].count > 0 }.map {
-      (segment: $0, steps: try LanePlan(graph: baseline.graph, segment: $0, mode: .value).steps.count)
+      (
+        segment: $0,
+        steps: try LanePlan(graph: baseline.graph, segment: $0, mode: .value).steps.count
+      )
     }
     guard let longest = plans.max(by: { ($0.steps, $1.segment) < ($1.steps, $0.segment) }) else {
       return baseline.cost

@@ -1,3 +1,10 @@
+/// A table of a node's lanes: some node's value, or numbers of its own.
+package enum NodeTable: Sendable {
+  case value(of: Graph.NodeID)
+  case values([Double])
+  case none
+}
+
 /// One forward pass at θ, in double: every node's value, and how exact it is.
 package struct Baseline: Sendable {
   package let graph: Graph
@@ -67,17 +74,27 @@ package struct Baseline: Sendable {
       output: values[node], moving: inputs.map { moving[$0] })
   }
 
-  /// The tables that a node's lanes need. An element nearer to a kink than `tieFactor` times its
-  /// own standard rounding error at the unit roundoff u counts as tied.
-  package func coefficients(_ node: Graph.NodeID, tieRoundoff: Double) -> [[Double]] {
+  /// The tables that a node's lanes need.
+  package func coefficients(_ node: Graph.NodeID, mode: LaneMode, tieRoundoff: Double)
+    -> [NodeTable]
+  {
     guard case .apply(let operation, let inputs) = graph.nodes[node].definition else { return [] }
     return operation.primitive.coefficients(
-      nodeValues(node, inputs: inputs),
-      tieTolerance: (variances[inputs[0]]
-        ?? [Double](repeating: 0, count: values[inputs[0]].count)).map {
-          Self.tieFactor * tieRoundoff * $0.squareRoot()
-        })
+      nodeValues(node, inputs: inputs), mode: mode,
+      ties: TieTolerances(roundoff: tieRoundoff, variances: inputs.map { variances[$0] })
+    ).map { table in
+      switch table {
+      case .input(let number): .value(of: inputs[number])
+      case .output: .value(of: node)
+      case .values(let values): .values(values)
+      case .none: .none
+      }
+    }
   }
 
-  private static let tieFactor = 6.0
+  /// The tables of integers that a node's lanes need.
+  package func integerTables(_ node: Graph.NodeID) -> [[Int32]] {
+    guard case .apply(let operation, let inputs) = graph.nodes[node].definition else { return [] }
+    return operation.primitive.integerTables(shapes: inputs.map { graph.nodes[$0].shape })
+  }
 }

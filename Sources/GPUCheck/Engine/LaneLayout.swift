@@ -20,6 +20,13 @@ package enum LaneLayout: Sendable, Equatable {
     }
   }
 
+  /// One position of an axis; all elements where the axis has one only.
+  package init(axisLength: Int, inner: Int, index: LaneIndex) {
+    self =
+      axisLength == 1
+      ? .full : .slice(Slice(axisLength: axisLength, inner: inner, index: index))
+  }
+
   /// Elements that are stored for a tensor of `count` elements.
   package func stored(of count: Int) -> Int {
     switch self {

@@ -132,8 +132,12 @@ private struct LanePlanBuilder {
     let primitive = operation.primitive
     var layout = try primitive.outputLayout(
       operands.map { $0?.layout }, shapes: shapes, mode: mode)
-    if layout == nil {
-      operands = inputs.map { expand($0) }
+    // Slices are expanded where there is no rule for them, single elements last: a parameter may
+    // be too large to be held for every lane.
+    for isLast in [false, true] where layout == nil {
+      operands = inputs.map { input in
+        lanes[input].flatMap { isLast || $0.place != .moves ? expand(input) : $0 }
+      }
       layout = try primitive.outputLayout(operands.map { $0?.layout }, shapes: shapes, mode: mode)
     }
     guard let layout else {

@@ -23,7 +23,7 @@ package struct Combine: Primitive {
     }
   }
 
-  private func indices(_ shapes: [[Int]], _ operand: Int) -> BroadcastIndices? {
+  func indices(_ shapes: [[Int]], _ operand: Int) -> BroadcastIndices? {
     BroadcastIndices(shapes[operand], in: Broadcast.common(shapes))
   }
 
@@ -59,7 +59,9 @@ package struct Combine: Primitive {
         if case .backPropagation = source {
           let bends = function.bends(x.0, x.1)
           let own = operand == 0 ? bends.aa : bends.bb
-          let (mine, other) = (variances[operand]?[at[operand]], variances[1 - operand]?[at[1 - operand]])
+          let (mine, other) = (
+            variances[operand]?[at[operand]], variances[1 - operand]?[at[1 - operand]]
+          )
           local += own * own * (mine ?? 0) + bends.ab * bends.ab * (other ?? 0)
         }
         adjoints[operand]?.gradient[at[operand]] += slope * g

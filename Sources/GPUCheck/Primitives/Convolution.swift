@@ -64,7 +64,8 @@ package struct Convolution: Primitive {
       form.dilations.allSatisfy({ $0 > 0 }), w.allSatisfy({ $0 > 0 })
     else {
       throw InputError(
-        "convolution: found W \(w) for x \(x) in \(form.groups) groups, expected [out, in / groups, …]")
+        "convolution: found W \(w) for x \(x) in \(form.groups) groups, expected [out, in / groups, …]"
+      )
     }
     let output = extents(inputs).output
     guard output.allSatisfy({ $0 > 0 }) else {
@@ -134,8 +135,10 @@ package struct Convolution: Primitive {
     return y
   }
 
-  package func coefficients(_ values: NodeValues, tieTolerance: [Double]) -> [[Double]] {
-    values.inputs
+  package func coefficients(_ values: NodeValues, mode: LaneMode, ties: TieTolerances)
+    -> [LaneTable]
+  {
+    [.input(0), .input(1)]
   }
 
   // MARK: Rounding errors

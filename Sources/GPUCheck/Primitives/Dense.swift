@@ -75,8 +75,10 @@ package struct Dense: Primitive {
     return z
   }
 
-  package func coefficients(_ values: NodeValues, tieTolerance: [Double]) -> [[Double]] {
-    values.inputs
+  package func coefficients(_ values: NodeValues, mode: LaneMode, ties: TieTolerances)
+    -> [LaneTable]
+  {
+    values.inputs.indices.map { .input($0) }
   }
 
   // MARK: Lanes
@@ -220,26 +222,34 @@ package struct Dense: Primitive {
     let size = size(call.step.inputShapes)
     let hasBias = call.coefficients.count > 2
     if call.inputs[1] != nil {
-      return [Launch(
-        arguments: DenseWeightArguments(call: call, size: size, hasBias: hasBias),
-        global: call.global(over: size.samples))]
+      return [
+        Launch(
+          arguments: DenseWeightArguments(call: call, size: size, hasBias: hasBias),
+          global: call.global(over: size.samples))
+      ]
     }
     if call.inputs.count > 2, call.inputs[2] != nil {
-      return [Launch(
-        arguments: DenseBiasArguments(call: call, size: size),
-        global: call.global(over: size.samples))]
+      return [
+        Launch(
+          arguments: DenseBiasArguments(call: call, size: size),
+          global: call.global(over: size.samples))
+      ]
     }
     if case .slice = call.step.inputs[0]?.layout {
-      return [Launch(
-        arguments: DenseSliceArguments(
-          call: call, size: size, hasBias: hasBias),
-        global: call.global(over: size.outs))]
+      return [
+        Launch(
+          arguments: DenseSliceArguments(
+            call: call, size: size, hasBias: hasBias),
+          global: call.global(over: size.outs))
+      ]
     }
     let blocks = (size.outs + DenseFullArguments.rows - 1) / DenseFullArguments.rows
-    return [Launch(
-      arguments: DenseFullArguments(
-        call: call, size: size, hasBias: hasBias && call.mode == .value),
-      global: [call.laneVectors / 2, blocks, size.samples])]
+    return [
+      Launch(
+        arguments: DenseFullArguments(
+          call: call, size: size, hasBias: hasBias && call.mode == .value),
+        global: [call.laneVectors / 2, blocks, size.samples])
+    ]
   }
 
   // MARK: Rounding errors

@@ -21,10 +21,12 @@ package struct Element: Primitive {
     function.visit(ForwardVisitor(inputs: inputs, attributes: function.attributes))
   }
 
-  package func coefficients(_ values: NodeValues, tieTolerance: [Double]) -> [[Double]] {
+  package func coefficients(_ values: NodeValues, mode: LaneMode, ties: TieTolerances)
+    -> [LaneTable]
+  {
     function.visit(
-      CoefficientVisitor(
-        inputs: values.inputs, tolerance: tieTolerance, attributes: function.attributes))
+      CoefficientVisitor(inputs: values.inputs, ties: ties, attributes: function.attributes)
+    ).map { .values($0) }
   }
 
   package func outputLayout(_ inputs: [LaneLayout?], shapes: [[Int]], mode: LaneMode) throws
@@ -60,14 +62,16 @@ package struct Element: Primitive {
       if case .slice(let slice) = call.step.output.layout { slice } else { nil }
     let a = function.attributes
     let elements = call.step.outputElements
-    return [Launch(
-      arguments: ElementArguments(
-        kernel: kernelName(call.mode), laneVectors: call.laneVectors, elements: elements,
-        axisLength: slice?.axisLength ?? 0, inner: slice?.inner ?? 1, tiePolicy: call.tiePolicy,
-        attributes: a, index: call.index(0),
-        tables: (0..<4).map { call.coefficient($0) }, input: call.input(0), output: call.output,
-        flags: call.flags),
-      global: call.global(over: elements))]
+    return [
+      Launch(
+        arguments: ElementArguments(
+          kernel: kernelName(call.mode), laneVectors: call.laneVectors, elements: elements,
+          axisLength: slice?.axisLength ?? 0, inner: slice?.inner ?? 1, tiePolicy: call.tiePolicy,
+          attributes: a, index: call.index(0),
+          tables: (0..<4).map { call.coefficient($0) }, input: call.input(0), output: call.output,
+          flags: call.flags),
+        global: call.global(over: elements))
+    ]
   }
 
   package func forwardVariance(_ values: NodeValues, inputs: [[Double]?]) -> [Double] {
@@ -187,13 +191,13 @@ private struct ForwardVisitor: ElementVisitor {
 
 private struct CoefficientVisitor: ElementVisitor {
   var inputs: [[Double]]
-  var tolerance: [Double]
+  var ties: TieTolerances
   var attributes: SIMD4<Double>
 
   func visit<Rule: ElementRule>(_ rule: Rule.Type) -> [[Double]] {
     let rows = inputs[0].indices.map { e in
       rule.coefficients(
-        inputs[0][e], inputs.count > 1 ? inputs[1][e] : 0, attributes, tolerance[e])
+        inputs[0][e], inputs.count > 1 ? inputs[1][e] : 0, attributes, ties[0, e])
     }
     return (0..<rule.kernel.coefficients).map { k in rows.map { $0[k] } }
   }

@@ -32,7 +32,7 @@ package struct Gather: Primitive {
 
   /// Calls the body with each element of the output and the inputs it is made of: their positions
   /// are `first + sources[k]·inner` for k in the range.
-  private func forEach(
+  func forEach(
     _ count: Int, _ body: (_ element: Int, _ first: Int, _ range: Range<Int>) -> Void
   ) {
     let block = map.columns * map.inner
@@ -58,7 +58,8 @@ package struct Gather: Primitive {
       case .sum:
         if !range.isEmpty { y[element] = range.reduce(0) { $0 + weight($1) * at($1) } }
       case .product: y[element] = range.reduce(1) { $0 * at($1) }
-      case .maximum: y[element] = range.reduce(-.infinity) { at($1) > $0 || at($1).isNaN ? at($1) : $0 }
+      case .maximum:
+        y[element] = range.reduce(-.infinity) { at($1) > $0 || at($1).isNaN ? at($1) : $0 }
       case .logSumExp:
         let top = range.reduce(-.infinity) { max($0, at($1)) }
         let total = range.reduce(0) { $0 + Double.exp(at($1) - top) }

@@ -13,7 +13,9 @@ package struct KernelCall {
   package var indices: [Buffer]
   package var inputs: [Buffer?]
   /// The tables of `Primitive.coefficients`, in the lanes' precision.
-  package var coefficients: [Buffer]
+  package var coefficients: [Buffer?]
+  /// The tables of `Primitive.integerTables`.
+  package var integers: [Buffer]
   package var output: Buffer
   package var flags: Buffer
 
@@ -33,9 +35,14 @@ package struct KernelCall {
     number < indices.count ? .buffer(indices[number]) : .none
   }
 
+  /// A table of integers; the null buffer where the operator has fewer.
+  package func integers(_ index: Int) -> KernelArgument {
+    index < integers.count ? .buffer(integers[index]) : .none
+  }
+
   /// A coefficient table; the null buffer where the operator has fewer.
   package func coefficient(_ index: Int) -> KernelArgument {
-    index < coefficients.count ? .buffer(coefficients[index]) : .none
+    index < coefficients.count ? coefficients[index].map { .buffer($0) } ?? .none : .none
   }
 }
 

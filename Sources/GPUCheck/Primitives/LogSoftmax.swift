@@ -73,4 +73,71 @@ package struct LogSoftmax: Primitive {
     }
     return [adjoint]
   }
+
+  // MARK: Lanes
+
+  /// Tables: p, and the class with the largest p of every row.
+  package func coefficients(_ values: NodeValues, mode: LaneMode, ties: TieTolerances)
+    -> [LaneTable]
+  {
+    [
+      .values(values.output.map { Double.exp($0) }),
+      .values(rows(values.output, values.shapes).map { Double(largest($0)) }),
+    ]
+  }
+
+  package func outputLayout(_ inputs: [LaneLayout?], shapes: [[Int]], mode: LaneMode) throws
+    -> LaneLayout?
+  {
+    inputs[0] == .full ? .full : nil
+  }
+
+  /// d_c − d_top − log1p(Σ_{k≠top} p_k·expm1(d_k − d_top)), top the class with the largest p; where
+  /// that cancels or overflows, the logarithm of a sum of positive terms relative to the largest.
+  package static func lanes<T: LaneReal>(_ call: LaneCall<T>) {
+    guard let input = call.inputs[0] else { return }
+    let classes = call.step.outputShape.last ?? 1
+    let lanes = call.lanes
+    for row in 0..<call.step.outputElements / classes {
+      let first = row * classes
+      let p = call.coefficients[0] + first
+      for lane in 0..<lanes {
+        let at = { (c: Int) in (first + c) * lanes + lane }
+        var most = input[at(0)]
+        for c in 0..<classes { most = T.maximum(most, input[at(c)]) }
+        let shift =
+          call.mode == .difference ? input[at(Int(call.coefficients[1][row]))] : most
+        var total: T = 0
+        for c in 0..<classes {
+          let d = input[at(c)] - shift
+          total += call.mode == .difference ? p[c] * T.expMinusOne(d) : T.exp(d)
+        }
+        var logarithm: T
+        if call.mode == .value {
+          logarithm = T.log(total)
+        } else {
+          logarithm = T.log(onePlus: T.maximum(total, -0.5))
+          if total < -0.5 || !total.isFinite {
+            var sum: T = 0
+            for c in 0..<classes { sum += p[c] * T.exp(input[at(c)] - most) }
+            logarithm = most - shift + T.log(sum)
+          }
+        }
+        for c in 0..<classes { call.output[at(c)] = input[at(c)] - shift - logarithm }
+      }
+    }
+  }
+
+  package func kernelUnits(_ mode: LaneMode) -> [KernelUnit] { softmaxUnits }
+
+  package func launches(_ call: KernelCall) -> [Launch] {
+    let classes = call.step.outputShape.last ?? 1
+    let rows = call.step.outputElements / classes
+    return [
+      Launch(
+        arguments: SoftmaxArguments(
+          call: call, rows: rows, classes: classes, function: "log_softmax"),
+        global: call.global(over: rows))
+    ]
+  }
 }

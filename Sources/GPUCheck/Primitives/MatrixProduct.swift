@@ -91,8 +91,10 @@ package struct MatrixProduct: Primitive {
     return c
   }
 
-  package func coefficients(_ values: NodeValues, tieTolerance: [Double]) -> [[Double]] {
-    values.inputs
+  package func coefficients(_ values: NodeValues, mode: LaneMode, ties: TieTolerances)
+    -> [LaneTable]
+  {
+    [.input(0), .input(1)]
   }
 
   // MARK: Rounding errors
@@ -117,8 +119,10 @@ package struct MatrixProduct: Primitive {
     // dA = dC·Bᵀ is C's own kind of product, and so is dB = Aᵀ·dC.
     return [
       values.moving[0]
-        ? adjoint(output, values.inputs[1], source.variance(1), .backPropagation(inputVariances: []),
-          terms: size.columns) {
+        ? adjoint(
+          output, values.inputs[1], source.variance(1), .backPropagation(inputVariances: []),
+          terms: size.columns
+        ) {
           aProduct($0, $1, size)
         } : nil,
       values.moving[1]

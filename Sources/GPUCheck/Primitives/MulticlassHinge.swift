@@ -32,15 +32,20 @@ package struct MulticlassHinge: Primitive {
   }
 
   /// Tables: the margins, how near to 0 is a tie, and the label of every row.
-  package func coefficients(_ values: NodeValues, tieTolerance: [Double]) -> [[Double]] {
+  package func coefficients(_ values: NodeValues, mode: LaneMode, ties: TieTolerances)
+    -> [LaneTable]
+  {
     let classes = values.shapes[0][1]
     let rows = margins(values.inputs, classes: classes)
     let tolerances = rows.enumerated().flatMap { number, row in
       (0..<classes).map {
-        tieTolerance[number * classes + $0] + tieTolerance[number * classes + row.label]
+        ties[0, number * classes + $0] + ties[0, number * classes + row.label]
       }
     }
-    return [rows.flatMap(\.margins), tolerances, rows.map { Double($0.label) }]
+    return [
+      .values(rows.flatMap(\.margins)), .values(tolerances),
+      .values(rows.map { Double($0.label) }),
+    ]
   }
 
   package func outputLayout(_ inputs: [LaneLayout?], shapes: [[Int]], mode: LaneMode) throws
@@ -83,10 +88,12 @@ package struct MulticlassHinge: Primitive {
 
   package func launches(_ call: KernelCall) -> [Launch] {
     let shape = call.step.inputShapes[0]
-    return [Launch(
-      arguments: MulticlassHingeArguments(
-        call: call, rows: shape[0], classes: shape[1], margin: margin),
-      global: call.global(over: shape[0]))]
+    return [
+      Launch(
+        arguments: MulticlassHingeArguments(
+          call: call, rows: shape[0], classes: shape[1], margin: margin),
+        global: call.global(over: shape[0]))
+    ]
   }
 
   package func forwardVariance(_ values: NodeValues, inputs: [[Double]?]) -> [Double] {

@@ -17,8 +17,11 @@ package protocol Primitive: Sendable {
   func forward(_ inputs: [[Double]], shapes: [[Int]]) -> [Double]
 
   /// The constants that the lanes' rules need, from the baseline in double; a backend rounds them
-  /// once. `tieTolerance` says for every element of the first input how close to a kink is a tie.
-  func coefficients(_ values: NodeValues, tieTolerance: [Double]) -> [[Double]]
+  /// once.
+  func coefficients(_ values: NodeValues, mode: LaneMode, ties: TieTolerances) -> [LaneTable]
+
+  /// Tables of integers that the lanes need besides.
+  func integerTables(shapes: [[Int]]) -> [[Int32]]
 
   /// How the output's lanes are laid out, given each input's (nil: it does not move); nil where
   /// slices are not taken and the inputs must be expanded first.
@@ -43,7 +46,36 @@ package protocol Primitive: Sendable {
 extension Primitive {
   /// Where a slice of the output stands.
   package func laneIndices(_ step: LaneStep) -> [LaneIndex] {
-    if case .slice(let slice) = step.output.layout { [slice.index] } else { [] }
+    if let slice = step.output.slice { [slice.index] } else { [] }
+  }
+
+  package func integerTables(shapes: [[Int]]) -> [[Int32]] { [] }
+}
+
+/// A table that lanes read of the baseline.
+package enum LaneTable: Sendable {
+  /// The value of an input, or of the node itself; a backend holds each node's once.
+  case input(Int)
+  case output
+  case values([Double])
+  /// A place that stays empty.
+  case none
+}
+
+/// How close to a kink an element of an input counts as tied: six standard rounding errors of its
+/// own value, at the unit roundoff of whoever computed it.
+package struct TieTolerances: Sendable {
+  private let factor: Double
+  private let variances: [[Double]?]
+
+  /// - Parameter variances: of each input, in units of u²; nil for exact ones.
+  package init(roundoff: Double, variances: [[Double]?]) {
+    factor = 6 * roundoff
+    self.variances = variances
+  }
+
+  package subscript(input: Int, element: Int) -> Double {
+    factor * (variances[input]?[element] ?? 0).squareRoot()
   }
 }
 

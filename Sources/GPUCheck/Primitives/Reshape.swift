@@ -16,7 +16,9 @@ package struct Reshape: Primitive {
 
   package func forward(_ inputs: [[Double]], shapes: [[Int]]) -> [Double] { inputs[0] }
 
-  package func coefficients(_ values: NodeValues, tieTolerance: [Double]) -> [[Double]] { [] }
+  package func coefficients(_ values: NodeValues, mode: LaneMode, ties: TieTolerances)
+    -> [LaneTable]
+  { [] }
 
   package func outputLayout(_ inputs: [LaneLayout?], shapes: [[Int]], mode: LaneMode) -> LaneLayout?
   {

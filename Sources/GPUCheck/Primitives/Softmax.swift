@@ -25,8 +25,10 @@ package struct Softmax: Primitive {
   }
 
   /// Tables: p, and the class with the largest p of every row.
-  package func coefficients(_ values: NodeValues, tieTolerance: [Double]) -> [[Double]] {
-    [values.output, rows(values.output, values.shapes).map { Double(largest($0)) }]
+  package func coefficients(_ values: NodeValues, mode: LaneMode, ties: TieTolerances)
+    -> [LaneTable]
+  {
+    [.output, .values(rows(values.output, values.shapes).map { Double(largest($0)) })]
   }
 
   package func outputLayout(_ inputs: [LaneLayout?], shapes: [[Int]], mode: LaneMode) throws
@@ -72,9 +74,11 @@ package struct Softmax: Primitive {
   package func launches(_ call: KernelCall) -> [Launch] {
     let classes = call.step.outputShape.last ?? 1
     let rows = call.step.outputElements / classes
-    return [Launch(
-      arguments: SoftmaxArguments(call: call, rows: rows, classes: classes),
-      global: call.global(over: rows))]
+    return [
+      Launch(
+        arguments: SoftmaxArguments(call: call, rows: rows, classes: classes),
+        global: call.global(over: rows))
+    ]
   }
 
   package func forwardVariance(_ values: NodeValues, inputs: [[Double]?]) -> [Double] {

@@ -37,13 +37,15 @@ package struct SoftmaxCrossEntropy: Primitive {
   }
 
   /// Tables: p, q, the class y and the sum of the targets of every row.
-  package func coefficients(_ values: NodeValues, tieTolerance: [Double]) -> [[Double]] {
+  package func coefficients(_ values: NodeValues, mode: LaneMode, ties: TieTolerances)
+    -> [LaneTable]
+  {
     let classes = values.shapes[0][1]
     let rows = (0..<values.shapes[0][0]).map { $0 * classes..<($0 + 1) * classes }
     let (z, q) = (values.inputs[0], values.inputs[1])
     return [
-      rows.flatMap { Softmax.probabilities(z[$0]) }, q, rows.map { Double(largest(q[$0])) },
-      rows.map { q[$0].reduce(0, +) },
+      .values(rows.flatMap { Softmax.probabilities(z[$0]) }), .input(1),
+      .values(rows.map { Double(largest(q[$0])) }), .values(rows.map { q[$0].reduce(0, +) }),
     ]
   }
 
@@ -112,9 +114,11 @@ package struct SoftmaxCrossEntropy: Primitive {
 
   package func launches(_ call: KernelCall) -> [Launch] {
     let shape = call.step.inputShapes[0]
-    return [Launch(
-      arguments: CrossEntropyArguments(call: call, rows: shape[0], classes: shape[1]),
-      global: call.global(over: shape[0]))]
+    return [
+      Launch(
+        arguments: CrossEntropyArguments(call: call, rows: shape[0], classes: shape[1]),
+        global: call.global(over: shape[0]))
+    ]
   }
 
   package func forwardVariance(_ values: NodeValues, inputs: [[Double]?]) -> [Double] {

@@ -6,13 +6,14 @@ import Kernels
 /// softmax.cl, and what it is made of.
 let softmaxUnits = [KernelUnit(file: "piecewise.cl"), KernelUnit(file: "softmax.cl")]
 
-/// `softmax_difference` and `softmax_value`.
+/// `softmax_difference` and `softmax_value`, and the same of `log_softmax`.
 struct SoftmaxArguments: KernelArguments {
   let call: KernelCall
   let rows: Int
   let classes: Int
+  var function = "softmax"
 
-  var kernel: String { "softmax_\(call.mode.rawValue)" }
+  var kernel: String { "\(function)_\(call.mode.rawValue)" }
 
   var arguments: [KernelArgument] {
     [

@@ -8,8 +8,9 @@ package final class CPULanes<T: LaneReal>: @unchecked Sendable {
   private let graph: Graph
   private let mode: LaneMode
   private let plans: [LanePlan]
-  /// Each node's tables, rounded once.
+  /// Each node's tables, rounded once; empty where a place stays so.
   private let tables: [[[T]]]
+  private let integers: [[[Int32]]]
   /// Each node's value at the baseline, for what does not move in `value` mode.
   private let base: [[T]]
   /// J's terms at the baseline.
@@ -22,10 +23,23 @@ package final class CPULanes<T: LaneReal>: @unchecked Sendable {
     plans = try baseline.graph.layout.segments.indices.map {
       try LanePlan(graph: baseline.graph, segment: $0, mode: mode)
     }
+    // Doubles are shared with the baseline, not copied.
+    let base = baseline.values.map { ($0 as? [T]) ?? $0.map { T($0) } }
+    self.base = base
+    let moving = Set(plans.flatMap { $0.steps.map(\.node) })
     tables = baseline.graph.nodes.indices.map { node in
-      baseline.coefficients(node, tieRoundoff: tieRoundoff).map { $0.map { T($0) } }
+      guard moving.contains(node) else { return [] }
+      return baseline.coefficients(node, mode: mode, tieRoundoff: tieRoundoff).map { table in
+        switch table {
+        case .value(let of): base[of]
+        case .values(let values): (values as? [T]) ?? values.map { T($0) }
+        case .none: []
+        }
+      }
     }
-    base = baseline.values.map { $0.map { T($0) } }
+    integers = baseline.graph.nodes.indices.map {
+      moving.contains($0) ? baseline.integerTables($0) : []
+    }
     termSums = baseline.graph.terms.map { baseline.values[$0.node].reduce(0, +) }
   }
 
@@ -107,22 +121,25 @@ package final class CPULanes<T: LaneReal>: @unchecked Sendable {
     case .expand:
       expand(step, lanes, scratch, output)
     case .apply(let operation):
-      withTables(step.node) { coefficients in
-        operation.lanes(
-          LaneCall(
-            lanes: lanes, mode: mode, step: step, indices: step.indices.map { UnsafePointer(scratch.indices[$0]) }, inputs: inputs,
-            coefficients: coefficients, output: output, flags: scratch.flags,
-            tiePolicy: policy))
+      Self.withPointers(tables[step.node]) { coefficients in
+        Self.withPointers(integers[step.node]) { integers in
+          operation.lanes(
+            LaneCall(
+              lanes: lanes, mode: mode, step: step,
+              indices: step.indices.map { UnsafePointer(scratch.indices[$0]) }, inputs: inputs,
+              coefficients: coefficients, integers: integers, output: output, flags: scratch.flags,
+              tiePolicy: policy))
+        }
       }
     }
   }
 
-  private func withTables(_ node: Int, _ body: ([UnsafePointer<T>]) -> Void) {
-    func add(_ number: Int, _ pointers: [UnsafePointer<T>]) {
-      guard number < tables[node].count else { return body(pointers) }
-      tables[node][number].withUnsafeBufferPointer { table in
+  private static func withPointers<E>(_ tables: [[E]], _ body: ([UnsafePointer<E>]) -> Void) {
+    func add(_ number: Int, _ pointers: [UnsafePointer<E>]) {
+      guard number < tables.count else { return body(pointers) }
+      tables[number].withUnsafeBufferPointer { table in
         // An empty table is never read: any address serves.
-        let address = table.baseAddress ?? UnsafePointer(bitPattern: MemoryLayout<T>.alignment)
+        let address = table.baseAddress ?? UnsafePointer(bitPattern: MemoryLayout<E>.alignment)
         if let address { add(number + 1, pointers + [address]) }
       }
     }

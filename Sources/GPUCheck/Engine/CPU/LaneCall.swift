@@ -10,6 +10,8 @@ package struct LaneCall<T: LaneReal> {
   package var inputs: [UnsafePointer<T>?]
   /// The tables of `Primitive.coefficients`, rounded once.
   package var coefficients: [UnsafePointer<T>]
+  /// The tables of `Primitive.integerTables`.
+  package var integers: [UnsafePointer<Int32>]
   package var output: UnsafeMutablePointer<T>
   /// Bits of `LaneFlags`, one for each lane.
   package var flags: UnsafeMutablePointer<UInt32>

@@ -4,9 +4,11 @@ import Kernels
 /// value.
 struct LaneTables {
   /// For each node, the tables of `Primitive.coefficients`.
-  private(set) var coefficients: [[Buffer]] = []
+  private(set) var coefficients: [[Buffer?]] = []
+  /// For each node, the tables of `Primitive.integerTables`.
+  private(set) var integers: [[Buffer]] = []
   /// For each node, its value where lanes need it.
-  private(set) var base: [Buffer?] = []
+  private(set) var base: [Buffer?]
   /// What all of them take on the device.
   private(set) var byteCount = 0
 
@@ -17,25 +19,53 @@ struct LaneTables {
     _ precision: Precision, tieRoundoff: Double, limit: Int
   ) throws {
     let graph = baseline.graph
+    base = [Buffer?](repeating: nil, count: graph.nodes.count)
     let needsBase = mode == .value ? moving.union(graph.terms.map(\.node)) : []
     for node in graph.nodes.indices {
+      let isMoving = moving.contains(node)
       let tables =
-        moving.contains(node) ? baseline.coefficients(node, tieRoundoff: tieRoundoff) : []
-      coefficients.append(try tables.map { try upload($0, context, precision, limit) })
-      base.append(
-        needsBase.contains(node)
-          ? try upload(baseline.values[node], context, precision, limit) : nil)
+        isMoving ? baseline.coefficients(node, mode: mode, tieRoundoff: tieRoundoff) : []
+      coefficients.append(
+        try tables.map { table in
+          switch table {
+          case .value(let of): try value(of: of, baseline, context, precision, limit)
+          case .values(let values): try upload(values, context, precision, limit)
+          case .none: nil
+          }
+        })
+      integers.append(
+        try (isMoving ? baseline.integerTables(node) : []).map {
+          try count($0.count * MemoryLayout<Int32>.stride, context, limit)
+          return try Buffer(context, elements: $0)
+        })
+      if needsBase.contains(node) {
+        _ = try value(of: node, baseline, context, precision, limit)
+      }
     }
+  }
+
+  private mutating func value(
+    of node: Graph.NodeID, _ baseline: Baseline, _ context: Context, _ precision: Precision,
+    _ limit: Int
+  ) throws -> Buffer {
+    if let known = base[node] { return known }
+    let made = try upload(baseline.values[node], context, precision, limit)
+    base[node] = made
+    return made
   }
 
   private mutating func upload(
     _ values: [Double], _ context: Context, _ precision: Precision, _ limit: Int
   ) throws -> Buffer {
-    byteCount += values.count * precision.bytes
+    try count(values.count * precision.bytes, context, limit)
+    return try Buffer(context, reals: values, precision)
+  }
+
+  private mutating func count(_ bytes: Int, _ context: Context, _ limit: Int) throws {
+    byteCount += bytes
     guard byteCount <= limit else {
       throw LaneSizing.refusal(
         needed: byteCount, allowed: limit, on: context.device.description.name)
     }
-    return try Buffer(context, reals: values, precision)
   }
 }

@@ -188,7 +188,8 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
       mode: mode, step: step, tiePolicy: policy, laneVectors: laneVectors,
       wantedWorkItems: sizing.workItems, indices: step.indices.map { buffers.indices[$0] },
       inputs: step.inputs.map { $0.map { buffers.buffer($0.place) } },
-      coefficients: tables.coefficients[step.node], output: buffers.buffer(step.output.place),
+      coefficients: tables.coefficients[step.node], integers: tables.integers[step.node],
+      output: buffers.buffer(step.output.place),
       flags: buffers.flags)
     switch step.action {
     case .apply(let operation):
@@ -202,12 +203,14 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     return Launch(
       arguments: SliceArguments(
         kernel: "expand_slice", laneVectors: call.laneVectors, elements: elements,
-        slice: call.step.inputs[0]?.slice, useBase: mode == .value, index: call.index(0), base: base, input: call.input(0), output: call.output),
+        slice: call.step.inputs[0]?.slice, useBase: mode == .value, index: call.index(0),
+        base: base, input: call.input(0), output: call.output),
       global: call.global(over: elements))
   }
 
   private func launchSum(
-    _ plan: LanePlan, _ term: Int, _ operand: LaneOperand, _ laneVectors: Int, _ buffers: LaneBuffers
+    _ plan: LanePlan, _ term: Int, _ operand: LaneOperand, _ laneVectors: Int,
+    _ buffers: LaneBuffers
   ) throws {
     let count = graph.nodes[operand.node].count
     let input = KernelArgument.buffer(buffers.buffer(operand.place))

@@ -1,0 +1,166 @@
+import Kernels
+
+extension MatrixProduct {
+  package func kernelUnits(_ mode: LaneMode) -> [KernelUnit] { [KernelUnit(file: "product.cl")] }
+
+  package func launches(_ call: KernelCall) -> [Launch] {
+    let size = laneExtents(call.step.inputShapes)
+    guard let motions = motions(call.step.inputs.map { $0?.layout }, size) else { return [] }
+    switch motions {
+    case (.full, .still): return [table(call, aMoves: true, isFree: false, size)]
+    case (.free, .still): return [table(call, aMoves: true, isFree: true, size)]
+    case (.still, .full): return [table(call, aMoves: false, isFree: false, size)]
+    case (.still, .free): return [table(call, aMoves: false, isFree: true, size)]
+    case (.full, .full):
+      let both = Launch(
+        arguments: ProductLanesArguments(call: call, size: size),
+        global: call.global(over: size.batches * size.rows * size.columns))
+      return call.mode == .difference
+        ? [table(call, aMoves: true, isFree: false, size), both] : [both]
+    case (.single, .still): return [single(call, aMoves: true, size)]
+    case (.still, .single): return [single(call, aMoves: false, size)]
+    case (.depth, .still): return [depth(call, aMoves: true, size)]
+    case (.still, .depth): return [depth(call, aMoves: false, size)]
+    case (.full, .single):
+      return [
+        table(call, aMoves: true, isFree: false, size), addSingle(call, aMoves: false, size),
+      ]
+    case (.single, .full):
+      return [
+        table(call, aMoves: false, isFree: false, size), addSingle(call, aMoves: true, size),
+      ]
+    default: return []
+    }
+  }
+
+  private func table(_ call: KernelCall, aMoves: Bool, isFree: Bool, _ size: Extents) -> Launch {
+    let sides = sides(aMoves: aMoves, isFree: isFree, size)
+    return Launch(
+      arguments: ProductTableArguments(call: call, sides: sides, aMoves: aMoves),
+      global: [
+        call.laneVectors / 2,
+        (sides.outs + ProductTableArguments.rows - 1) / ProductTableArguments.rows,
+        sides.batches * sides.samples,
+      ])
+  }
+
+  private func single(_ call: KernelCall, aMoves: Bool, _ size: Extents) -> Launch {
+    let single = single(aMoves: aMoves, size)
+    return Launch(
+      arguments: ProductSingleArguments(
+        call: call, single: single, depth: size.depth, aMoves: aMoves),
+      global: call.global(over: single.batches * single.samples))
+  }
+
+  private func depth(_ call: KernelCall, aMoves: Bool, _ size: Extents) -> Launch {
+    let sides = sides(aMoves: aMoves, isFree: false, size)
+    return Launch(
+      arguments: ProductDepthArguments(
+        call: call, sides: sides, inBatch: depthBatch(aMoves: aMoves, sides, size), aMoves: aMoves),
+      global: call.global(over: sides.batches * sides.outs))
+  }
+
+  private func addSingle(_ call: KernelCall, aMoves: Bool, _ size: Extents) -> Launch {
+    let single = single(aMoves: aMoves, size)
+    return Launch(
+      arguments: ProductAddSingleArguments(call: call, single: single, aMoves: aMoves),
+      global: call.global(over: single.batches * single.samples))
+  }
+}
+
+// The arguments of the kernels of kernels/product.cl, each struct in its kernel's order.
+
+private struct ProductTableArguments: KernelArguments {
+  /// PRODUCT_ROWS of product.cl: the outputs of one work-item.
+  static let rows = 8
+
+  let call: KernelCall
+  let sides: MatrixProduct.Sides
+  let aMoves: Bool
+
+  let kernel = "product_table"
+
+  var arguments: [KernelArgument] {
+    [
+      .int(call.laneVectors), .int(sides.outs), .int(sides.samples), .int(sides.depth),
+      .int(sides.table.batch), .int(sides.table.out), .int(sides.table.depth),
+      .int(sides.moving.batch), .int(sides.moving.sample), .int(sides.moving.depth),
+      .int(sides.result.batch), .int(sides.result.out), .int(sides.result.sample),
+      call.coefficient(aMoves ? 1 : 0), call.input(aMoves ? 0 : 1), .buffer(call.output),
+    ]
+  }
+}
+
+private struct ProductLanesArguments: KernelArguments {
+  let call: KernelCall
+  let size: MatrixProduct.Extents
+
+  let kernel = "product_lanes"
+
+  var arguments: [KernelArgument] {
+    [
+      .int(call.laneVectors), .int(size.batches), .int(size.rows), .int(size.depth),
+      .int(size.columns), .int(size.aStride), .int(size.a.row), .int(size.a.column),
+      .int(size.bStride), .int(size.b.row), .int(size.b.column),
+      .int(call.mode == .difference ? 1 : 0), call.coefficient(0), call.input(0), call.input(1),
+      .buffer(call.output),
+    ]
+  }
+}
+
+private struct ProductSingleArguments: KernelArguments {
+  let call: KernelCall
+  let single: MatrixProduct.Single
+  let depth: Int
+  let aMoves: Bool
+
+  var kernel: String { "product_single_\(call.mode.rawValue)" }
+
+  var arguments: [KernelArgument] {
+    [
+      .int(call.laneVectors), .int(single.batches), .int(single.samples), .int(depth),
+      .int(single.table.batch), .int(single.table.sample), .int(single.table.depth),
+      .int(single.own.free), .int(single.own.depth), call.index(0), call.index(1),
+      call.input(aMoves ? 0 : 1), call.coefficient(aMoves ? 1 : 0),
+      call.coefficient(aMoves ? 0 : 1), .buffer(call.output),
+    ]
+  }
+}
+
+private struct ProductDepthArguments: KernelArguments {
+  let call: KernelCall
+  let sides: MatrixProduct.Sides
+  let inBatch: Int
+  let aMoves: Bool
+
+  let kernel = "product_depth_difference"
+
+  var arguments: [KernelArgument] {
+    [
+      .int(call.laneVectors), .int(sides.batches), .int(sides.outs), .int(sides.samples),
+      .int(sides.table.batch), .int(sides.table.out), .int(sides.table.depth), .int(inBatch),
+      .int(sides.result.batch), .int(sides.result.out), .int(sides.result.sample), call.index(0),
+      call.coefficient(aMoves ? 1 : 0), call.input(aMoves ? 0 : 1), .buffer(call.output),
+    ]
+  }
+}
+
+private struct ProductAddSingleArguments: KernelArguments {
+  let call: KernelCall
+  let single: MatrixProduct.Single
+  let aMoves: Bool
+
+  let kernel = "product_add_single"
+
+  var arguments: [KernelArgument] {
+    [
+      .int(call.laneVectors), .int(single.batches), .int(single.samples),
+      .int(call.mode == .value ? 1 : 0), .int(single.table.batch), .int(single.table.sample),
+      .int(single.table.depth), .int(single.fullBatch), .int(single.own.free),
+      .int(single.own.depth), .int(single.result.batch), .int(single.result.sample),
+      .int(single.result.free), call.index(0), call.index(1), call.input(aMoves ? 0 : 1),
+      call.coefficient(aMoves ? 1 : 0), call.coefficient(aMoves ? 0 : 1),
+      call.input(aMoves ? 1 : 0), .buffer(call.output),
+    ]
+  }
+}

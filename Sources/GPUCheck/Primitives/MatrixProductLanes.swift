@@ -1,0 +1,333 @@
+import Kernels
+
+/// How a factor of a product comes to it in a lane.
+enum FactorMotion: Equatable {
+  case still
+  case full
+  /// One row of A, or one column of B: what C keeps of the factor.
+  case free(LaneIndex)
+  /// One position of the axis that is summed over.
+  case depth(LaneIndex)
+  /// One element.
+  case single(LaneIndex)
+}
+
+extension MatrixProduct {
+  /// The extents, the rows of all batches taken together where one B serves them all.
+  func laneExtents(_ shapes: [[Int]]) -> Extents {
+    var size = extents(shapes)
+    if size.bBatches == 1, !form.transposeA {
+      size.rows *= size.batches
+      size.batches = 1
+      size.aBatches = 1
+    }
+    return size
+  }
+
+  /// How A and B move; nil where one comes in a layout that has no rule.
+  func motions(_ inputs: [LaneLayout?], _ size: Extents) -> (a: FactorMotion, b: FactorMotion)? {
+    let a = motion(
+      inputs[0], free: (size.rows, form.transposeA ? 1 : size.depth),
+      depth: (size.depth, form.transposeA ? size.rows : 1),
+      single: size.aBatches == 1 ? size.rows * size.depth : nil)
+    let b = motion(
+      inputs[1], free: (size.columns, form.transposeB ? size.depth : 1),
+      depth: (size.depth, form.transposeB ? 1 : size.columns),
+      single: size.bBatches == 1 ? size.depth * size.columns : nil)
+    guard let a, let b else { return nil }
+    return (a, b)
+  }
+
+  private func motion(
+    _ layout: LaneLayout?, free: (length: Int, inner: Int), depth: (length: Int, inner: Int),
+    single: Int?
+  ) -> FactorMotion? {
+    switch layout {
+    case nil: return .still
+    case .full: return .full
+    case .slice(let slice):
+      if slice.inner == 1, slice.axisLength == single { return .single(slice.index) }
+      if (slice.axisLength, slice.inner) == depth { return .depth(slice.index) }
+      if (slice.axisLength, slice.inner) == free { return .free(slice.index) }
+      return nil
+    }
+  }
+
+  package func outputLayout(_ inputs: [LaneLayout?], shapes: [[Int]], mode: LaneMode) throws
+    -> LaneLayout?
+  {
+    let size = laneExtents(shapes)
+    guard let motions = motions(inputs, size) else { return nil }
+    let row = { LaneLayout(axisLength: size.rows, inner: size.columns, index: $0) }
+    let column = { LaneLayout(axisLength: size.columns, inner: 1, index: $0) }
+    switch motions {
+    case (.full, .still), (.still, .full), (.full, .full), (.full, .single), (.single, .full):
+      return .full
+    case (.free(let index), .still): return row(index)
+    case (.single(let index), .still): return row(index.then(aDigits(size).free))
+    case (.still, .free(let index)): return column(index)
+    case (.still, .single(let index)): return column(index.then(bDigits(size).free))
+    // Values of such a slice say nothing of the rest of the sum.
+    case (.depth, .still), (.still, .depth): return mode == .difference ? .full : nil
+    default: return nil
+    }
+  }
+
+  /// From an element of A or B to its positions.
+  private func aDigits(_ size: Extents) -> (depth: LaneIndex.Step, free: LaneIndex.Step) {
+    form.transposeA
+      ? (.digit(divisor: size.rows, modulus: size.depth), .digit(divisor: 1, modulus: size.rows))
+      : (.digit(divisor: 1, modulus: size.depth), .digit(divisor: size.depth, modulus: size.rows))
+  }
+
+  private func bDigits(_ size: Extents) -> (depth: LaneIndex.Step, free: LaneIndex.Step) {
+    form.transposeB
+      ? (
+        .digit(divisor: 1, modulus: size.depth), .digit(divisor: size.depth, modulus: size.columns)
+      )
+      : (
+        .digit(divisor: size.columns, modulus: size.depth),
+        .digit(divisor: 1, modulus: size.columns)
+      )
+  }
+
+  package func laneIndices(_ step: LaneStep) -> [LaneIndex] {
+    let size = laneExtents(step.inputShapes)
+    switch motions(step.inputs.map { $0?.layout }, size) {
+    case (.single(let index), _)?:
+      let digits = aDigits(size)
+      return [index.then(digits.depth), index.then(digits.free)]
+    case (_, .single(let index))?:
+      let digits = bDigits(size)
+      return [index.then(digits.depth), index.then(digits.free)]
+    case (.depth(let index), _)?, (_, .depth(let index))?: return [index]
+    default: return []
+    }
+  }
+
+  // MARK: Strides
+
+  /// A product as the kernels see it: out(b, o, s) from one factor's (b, o, k) and the other's
+  /// (b, s, k), the one a table, the other moving.
+  struct Sides {
+    var batches: Int
+    var outs: Int
+    var samples: Int
+    var depth: Int
+    var table: (batch: Int, out: Int, depth: Int)
+    var moving: (batch: Int, sample: Int, depth: Int)
+    var result: (batch: Int, out: Int, sample: Int)
+  }
+
+  /// The strides where A (else B) moves, perhaps one row (column) of it only.
+  func sides(aMoves: Bool, isFree: Bool, _ size: Extents) -> Sides {
+    let (rows, columns) = (size.rows, size.columns)
+    // What is left of a factor, and of the result, where one row or column moves.
+    if aMoves {
+      return Sides(
+        batches: size.batches, outs: columns, samples: isFree ? 1 : rows, depth: size.depth,
+        table: (size.bStride, size.b.column, size.b.row),
+        moving: isFree
+          ? (size.aBatches == 1 ? 0 : size.depth, 0, 1) : (size.aStride, size.a.row, size.a.column),
+        result: isFree ? (columns, 1, 0) : (rows * columns, 1, columns))
+    }
+    return Sides(
+      batches: size.batches, outs: rows, samples: isFree ? 1 : columns, depth: size.depth,
+      table: (size.aStride, size.a.row, size.a.column),
+      moving: isFree
+        ? (size.bBatches == 1 ? 0 : size.depth, 0, 1) : (size.bStride, size.b.column, size.b.row),
+      result: isFree ? (rows, 1, 0) : (rows * columns, columns, 1))
+  }
+
+  // MARK: CPU
+
+  /// Takes a chunk of CPU lanes through the product.
+  package func lanes<T: LaneReal>(_ call: LaneCall<T>) {
+    let size = laneExtents(call.step.inputShapes)
+    guard let motions = motions(call.step.inputs.map { $0?.layout }, size) else { return }
+    let (a, b) = (call.inputs[0], call.inputs[1])
+    switch motions {
+    case (.full, .still), (.free, .still), (.still, .full), (.still, .free):
+      tableLanes(call, motions, size)
+    case (.full, .full):
+      if call.mode == .difference { tableLanes(call, (.full, .still), size) }
+      if let a, let b { bothLanes(call, a, b, size) }
+    case (.single, .still): if let a { singleLanes(call, a, aMoves: true, size) }
+    case (.still, .single): if let b { singleLanes(call, b, aMoves: false, size) }
+    case (.depth, .still): if let a { depthLanes(call, a, aMoves: true, size) }
+    case (.still, .depth): if let b { depthLanes(call, b, aMoves: false, size) }
+    case (.full, .single):
+      tableLanes(call, (.full, .still), size)
+      if let a, let b { addSingleLanes(call, single: b, full: a, aMoves: false, size) }
+    case (.single, .full):
+      tableLanes(call, (.still, .full), size)
+      if let a, let b { addSingleLanes(call, single: a, full: b, aMoves: true, size) }
+    default: return
+    }
+  }
+
+  private func tableLanes<T: LaneReal>(
+    _ call: LaneCall<T>, _ motions: (a: FactorMotion, b: FactorMotion), _ size: Extents
+  ) {
+    let aMoves = motions.b == .still
+    guard let input = call.inputs[aMoves ? 0 : 1] else { return }
+    let isFree = aMoves ? motions.a != .full : motions.b != .full
+    let sides = sides(aMoves: aMoves, isFree: isFree, size)
+    let table = call.coefficients[aMoves ? 1 : 0]
+    let lanes = call.lanes
+    for batch in 0..<sides.batches {
+      for s in 0..<sides.samples {
+        for o in 0..<sides.outs {
+          let element =
+            batch * sides.result.batch + o * sides.result.out + s * sides.result.sample
+          let out = call.output + element * lanes
+          for lane in 0..<lanes { out[lane] = 0 }
+          for k in 0..<sides.depth {
+            let weight =
+              table[batch * sides.table.batch + o * sides.table.out + k * sides.table.depth]
+            let row =
+              input
+              + (batch * sides.moving.batch + s * sides.moving.sample + k * sides.moving.depth)
+              * lanes
+            for lane in 0..<lanes { out[lane] += weight * row[lane] }
+          }
+        }
+      }
+    }
+  }
+
+  /// (A + ΔA)·ΔB added to what is there or, of values, A·B.
+  private func bothLanes<T: LaneReal>(
+    _ call: LaneCall<T>, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ size: Extents
+  ) {
+    let lanes = call.lanes
+    let isDifference = call.mode == .difference
+    let table = call.coefficients[0]
+    for batch in 0..<size.batches {
+      for m in 0..<size.rows {
+        for n in 0..<size.columns {
+          let out = call.output + ((batch * size.rows + m) * size.columns + n) * lanes
+          if !isDifference {
+            for lane in 0..<lanes { out[lane] = 0 }
+          }
+          for k in 0..<size.depth {
+            let at = batch * size.aStride + m * size.a.row + k * size.a.column
+            let still = isDifference ? table[at] : 0
+            let left = a + at * lanes
+            let right =
+              b + (batch * size.bStride + k * size.b.row + n * size.b.column) * lanes
+            for lane in 0..<lanes { out[lane] += (still + left[lane]) * right[lane] }
+          }
+        }
+      }
+    }
+  }
+
+  private func singleLanes<T: LaneReal>(
+    _ call: LaneCall<T>, _ moves: UnsafePointer<T>, aMoves: Bool, _ size: Extents
+  ) {
+    let single = single(aMoves: aMoves, size)
+    let table = call.coefficients[aMoves ? 1 : 0]
+    let own = call.coefficients[aMoves ? 0 : 1]
+    let lanes = call.lanes
+    for e in 0..<single.batches * single.samples {
+      let row =
+        table + e / single.samples * single.table.batch + e % single.samples * single.table.sample
+      for lane in 0..<lanes {
+        let moved = Int(call.indices[0][lane])
+        if call.mode == .difference {
+          call.output[e * lanes + lane] = moves[lane] * row[moved * single.table.depth]
+        } else {
+          let free = Int(call.indices[1][lane])
+          var sum: T = 0
+          for k in 0..<size.depth {
+            let factor =
+              k == moved ? moves[lane] : own[free * single.own.free + k * single.own.depth]
+            sum += factor * row[k * single.table.depth]
+          }
+          call.output[e * lanes + lane] = sum
+        }
+      }
+    }
+  }
+
+  private func depthLanes<T: LaneReal>(
+    _ call: LaneCall<T>, _ input: UnsafePointer<T>, aMoves: Bool, _ size: Extents
+  ) {
+    let sides = sides(aMoves: aMoves, isFree: false, size)
+    let table = call.coefficients[aMoves ? 1 : 0]
+    let lanes = call.lanes
+    let inBatch = depthBatch(aMoves: aMoves, sides, size)
+    for batch in 0..<sides.batches {
+      for o in 0..<sides.outs {
+        for s in 0..<sides.samples {
+          let element =
+            batch * sides.result.batch + o * sides.result.out + s * sides.result.sample
+          let row = input + (batch * inBatch + s) * lanes
+          for lane in 0..<lanes {
+            let k = Int(call.indices[0][lane])
+            call.output[element * lanes + lane] =
+              row[lane]
+              * table[batch * sides.table.batch + o * sides.table.out + k * sides.table.depth]
+          }
+        }
+      }
+    }
+  }
+
+  /// From one batch to the next of a factor of which one position of the summed axis moves.
+  func depthBatch(aMoves: Bool, _ sides: Sides, _ size: Extents) -> Int {
+    (aMoves ? size.aBatches : size.bBatches) == 1 ? 0 : sides.samples
+  }
+
+  private func addSingleLanes<T: LaneReal>(
+    _ call: LaneCall<T>, single moves: UnsafePointer<T>, full: UnsafePointer<T>, aMoves: Bool,
+    _ size: Extents
+  ) {
+    let single = single(aMoves: aMoves, size)
+    let table = call.coefficients[aMoves ? 1 : 0]
+    let own = call.coefficients[aMoves ? 0 : 1]
+    let lanes = call.lanes
+    for e in 0..<single.batches * single.samples {
+      let (batch, s) = (e / single.samples, e % single.samples)
+      for lane in 0..<lanes {
+        let (k, free) = (Int(call.indices[0][lane]), Int(call.indices[1][lane]))
+        let inside = s * single.table.sample + k * single.table.depth
+        let moved = full[(batch * single.fullBatch + inside) * lanes + lane]
+        let element =
+          batch * single.result.batch + s * single.result.sample + free * single.result.free
+        if call.mode == .difference {
+          call.output[element * lanes + lane] +=
+            (table[batch * single.table.batch + inside] + moved) * moves[lane]
+        } else {
+          let still = own[free * single.own.free + k * single.own.depth]
+          call.output[element * lanes + lane] += moved * (moves[lane] - still)
+        }
+      }
+    }
+  }
+
+  /// The strides where one element of A (else B) moves: the other factor's rows, and where the
+  /// factor's own elements stand.
+  struct Single {
+    var batches: Int
+    var samples: Int
+    var table: (batch: Int, sample: Int, depth: Int)
+    var own: (free: Int, depth: Int)
+    /// From one batch to the next of the other factor where it moves, too.
+    var fullBatch: Int
+    var result: (batch: Int, sample: Int, free: Int)
+  }
+
+  func single(aMoves: Bool, _ size: Extents) -> Single {
+    aMoves
+      ? Single(
+        batches: size.batches, samples: size.columns,
+        table: (size.bStride, size.b.column, size.b.row), own: (size.a.row, size.a.column),
+        fullBatch: size.bStride, result: (size.rows * size.columns, 1, size.columns))
+      : Single(
+        batches: size.batches, samples: size.rows,
+        table: (size.aStride, size.a.row, size.a.column), own: (size.b.column, size.b.row),
+        fullBatch: size.aStride, result: (size.rows * size.columns, size.columns, 1))
+  }
+}

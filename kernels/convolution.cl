@@ -1,0 +1,215 @@
+// Convolutions by a table of pixels: pixel [taps, positions] is where tap t of the window at
+// position p reads the input, -1 in the padding. x [samples, channels, pixels],
+// W [filters, depth, taps] with depth = channels / groups, y [samples, filters, positions].
+// Lane arrays are [elements, lanes]. CPU twin: Primitives/ConvolutionLanes.swift.
+
+#define CONVOLUTION_ROWS 8
+
+#define CONVOLUTION_EXTENTS                                                                       \
+  int lane_vectors, int samples, int channels, int pixels, int filters, int groups, int taps,     \
+      int positions
+
+// x moves, W is a table; serves differences and values. Each work-item holds a block of
+// CONVOLUTION_ROWS filters of a group and two lane vectors in registers.
+// Launch: [lane vectors / 2, groups * ceil(filters of a group / CONVOLUTION_ROWS),
+// samples * positions].
+kernel void convolution_input(CONVOLUTION_EXTENTS, global const int *pixel, global const real *w,
+                              global const real *in, global real *out) {
+  const int g = get_global_id(0) * 2;
+  const int depth = channels / groups;
+  const int per_group = filters / groups;
+  const int blocks = (per_group + CONVOLUTION_ROWS - 1) / CONVOLUTION_ROWS;
+  const int group = get_global_id(1) / blocks;
+  const int first = get_global_id(1) % blocks * CONVOLUTION_ROWS;
+  const int s = get_global_id(2) / positions;
+  const int p = get_global_id(2) % positions;
+  realv sum[CONVOLUTION_ROWS][2];
+#pragma unroll
+  for (int i = 0; i < CONVOLUTION_ROWS; i++)
+    sum[i][0] = sum[i][1] = (realv)(0);
+  for (int c = 0; c < depth; c++) {
+    const size_t channel = (size_t)(s * channels + group * depth + c) * pixels;
+    for (int t = 0; t < taps; t++) {
+      const int source = pixel[t * positions + p];
+      if (source < 0)
+        continue;
+      const size_t at = (channel + source) * lane_vectors + g;
+      const realv left = LOAD(at, in);
+      const realv right = LOAD(at + 1, in);
+#pragma unroll
+      for (int i = 0; i < CONVOLUTION_ROWS; i++) {
+        const int filter = group * per_group + min(first + i, per_group - 1);
+        const realv weight = (realv)(w[((size_t)filter * depth + c) * taps + t]);
+        sum[i][0] = fma(weight, left, sum[i][0]);
+        sum[i][1] = fma(weight, right, sum[i][1]);
+      }
+    }
+  }
+#pragma unroll
+  for (int i = 0; i < CONVOLUTION_ROWS; i++) {
+    if (first + i >= per_group)
+      break;
+    const size_t element =
+        (size_t)(s * filters + group * per_group + first + i) * positions + p;
+    STORE(sum[i][0], element * lane_vectors + g, out);
+    STORE(sum[i][1], element * lane_vectors + g + 1, out);
+  }
+}
+
+// W moves, and x too unless in is null: adds (x + dx) dW, or forms values where use_table is 0 and
+// x moves. Launch: [lane vectors, workers over the elements of y].
+kernel void convolution_lanes(CONVOLUTION_EXTENTS, int adds, int use_table,
+                              global const int *pixel, global const real *x,
+                              global const real *in, global const real *dw, global real *out) {
+  const int g = get_global_id(0);
+  const int depth = channels / groups;
+  const int per_group = filters / groups;
+  const int elements = samples * filters * positions;
+  for (int e = get_global_id(1); e < elements; e += get_global_size(1)) {
+    const int p = e % positions;
+    const int filter = e / positions % filters;
+    const int s = e / positions / filters;
+    const size_t at = (size_t)e * lane_vectors + g;
+    realv sum = adds ? LOAD(at, out) : (realv)(0);
+    for (int c = 0; c < depth; c++) {
+      const size_t channel = (size_t)(s * channels + filter / per_group * depth + c) * pixels;
+      for (int t = 0; t < taps; t++) {
+        const int source = pixel[t * positions + p];
+        if (source < 0)
+          continue;
+        const realv still = use_table ? (realv)(x[channel + source]) : (realv)(0);
+        const realv factor =
+            in == 0 ? still : still + LOAD((channel + source) * lane_vectors + g, in);
+        const size_t weight = ((size_t)filter * depth + c) * taps + t;
+        sum = fma(factor, LOAD(weight * lane_vectors + g, dw), sum);
+      }
+    }
+    STORE(sum, at, out);
+  }
+}
+
+// One weight moves, and one filter's output: out [samples * positions, lanes]. filter_at, depth_at
+// and tap_at [lanes] say which. Launch: [lane vectors, workers over samples and positions].
+#define CONVOLUTION_WEIGHT_ARGUMENTS                                                              \
+  CONVOLUTION_EXTENTS, global const int *filter_at, global const int *depth_at,                   \
+      global const int *tap_at, global const int *pixel, global const real *move,                 \
+      global const real *x, global const real *w, global real *out
+
+kernel void convolution_weight_difference(CONVOLUTION_WEIGHT_ARGUMENTS) {
+  const int g = get_global_id(0);
+  const int lanes = lane_vectors * VECTOR_WIDTH;
+  const int depth = channels / groups;
+  for (int e = get_global_id(1); e < samples * positions; e += get_global_size(1)) {
+    for (int v = 0; v < VECTOR_WIDTH; v++) {
+      const int lane = g * VECTOR_WIDTH + v;
+      const int channel = filter_at[lane] / (filters / groups) * depth + depth_at[lane];
+      const int source = pixel[tap_at[lane] * positions + e % positions];
+      const size_t first = (size_t)(e / positions * channels + channel) * pixels;
+      out[(size_t)e * lanes + lane] = source < 0 ? (real)0 : move[lane] * x[first + source];
+    }
+  }
+}
+
+kernel void convolution_weight_value(CONVOLUTION_WEIGHT_ARGUMENTS) {
+  const int g = get_global_id(0);
+  const int lanes = lane_vectors * VECTOR_WIDTH;
+  const int depth = channels / groups;
+  for (int e = get_global_id(1); e < samples * positions; e += get_global_size(1)) {
+    for (int v = 0; v < VECTOR_WIDTH; v++) {
+      const int lane = g * VECTOR_WIDTH + v;
+      const int filter = filter_at[lane];
+      real sum = 0;
+      for (int c = 0; c < depth; c++) {
+        const int channel = filter / (filters / groups) * depth + c;
+        const size_t first = (size_t)(e / positions * channels + channel) * pixels;
+        for (int t = 0; t < taps; t++) {
+          const int source = pixel[t * positions + e % positions];
+          if (source < 0)
+            continue;
+          const bool moves = c == depth_at[lane] && t == tap_at[lane];
+          sum += (moves ? move[lane] : w[((size_t)filter * depth + c) * taps + t]) *
+                 x[first + source];
+        }
+      }
+      out[(size_t)e * lanes + lane] = sum;
+    }
+  }
+}
+
+// One weight moves and all of x, whose convolution with W at theta is in out already: adds
+// (x + in) d (a difference) or in (move - w) (a value) to the filter's output.
+// Launch: [lane vectors, workers over samples and positions].
+kernel void convolution_add_weight(CONVOLUTION_EXTENTS, int is_value, global const int *filter_at,
+                                   global const int *depth_at, global const int *tap_at,
+                                   global const int *pixel, global const real *move,
+                                   global const real *x, global const real *w,
+                                   global const real *in, global real *out) {
+  const int g = get_global_id(0);
+  const int lanes = lane_vectors * VECTOR_WIDTH;
+  const int depth = channels / groups;
+  for (int e = get_global_id(1); e < samples * positions; e += get_global_size(1)) {
+    const int s = e / positions;
+    const int p = e % positions;
+    for (int v = 0; v < VECTOR_WIDTH; v++) {
+      const int lane = g * VECTOR_WIDTH + v;
+      const int filter = filter_at[lane];
+      const int channel = filter / (filters / groups) * depth + depth_at[lane];
+      const int source = pixel[tap_at[lane] * positions + p];
+      if (source < 0)
+        continue;
+      const size_t from = (size_t)(s * channels + channel) * pixels + source;
+      const size_t at = ((size_t)(s * filters + filter) * positions + p) * lanes + lane;
+      const real moved = in[from * lanes + lane];
+      if (is_value)
+        out[at] += moved *
+                   (move[lane] - w[((size_t)filter * depth + depth_at[lane]) * taps + tap_at[lane]]);
+      else
+        out[at] += (x[from] + moved) * move[lane];
+    }
+  }
+}
+
+// One channel of x moves, all of y does (one group only): in [samples * pixels, lanes].
+// Launch: [lane vectors, workers over the elements of y].
+kernel void convolution_channel_difference(CONVOLUTION_EXTENTS, global const int *channel_at,
+                                           global const int *pixel, global const real *w,
+                                           global const real *in, global real *out) {
+  const int g = get_global_id(0);
+  const intv channel = LANE_INDEX(g, channel_at);
+  const int elements = samples * filters * positions;
+  for (int e = get_global_id(1); e < elements; e += get_global_size(1)) {
+    const int p = e % positions;
+    const int filter = e / positions % filters;
+    const int s = e / positions / filters;
+    realv sum = (realv)(0);
+    for (int t = 0; t < taps; t++) {
+      const int source = pixel[t * positions + p];
+      if (source < 0)
+        continue;
+      const realv weight = gather(w, filter * channels * taps + t, taps, channel);
+      sum = fma(weight, LOAD((size_t)(s * pixels + source) * lane_vectors + g, in), sum);
+    }
+    STORE(sum, (size_t)e * lane_vectors + g, out);
+  }
+}
+
+// One channel of x and of y moves, every group having one of each (a depthwise convolution):
+// in [samples * pixels, lanes], out [samples * positions, lanes]. Serves differences and values.
+// Launch: [lane vectors, workers over the elements].
+kernel void convolution_depthwise(CONVOLUTION_EXTENTS, global const int *channel_at,
+                                  global const int *pixel, global const real *w,
+                                  global const real *in, global real *out) {
+  const int g = get_global_id(0);
+  const intv channel = LANE_INDEX(g, channel_at);
+  for (int e = get_global_id(1); e < samples * positions; e += get_global_size(1)) {
+    realv sum = (realv)(0);
+    for (int t = 0; t < taps; t++) {
+      const int source = pixel[t * positions + e % positions];
+      if (source < 0)
+        continue;
+      sum = fma(gather(w, t, taps, channel),
+                LOAD((size_t)(e / positions * pixels + source) * lane_vectors + g, in), sum);
+    }
+    STORE(sum, (size_t)e * lane_vectors + g, out);
+  }
+}

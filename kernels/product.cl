@@ -1,0 +1,166 @@
+// Matrix products: C[b, m, n] = sum over k of A[b, m, k] B[b, k, n]; lane arrays are
+// [elements, lanes]. Operands are addressed by strides, so that transposed ones and ones that all
+// batches share (batch stride 0) need no kernels of their own.
+// CPU twin: Primitives/MatrixProductLanes.swift.
+
+#define PRODUCT_ROWS 8
+
+// One factor moves, the other is a table of the baseline; serves differences and values.
+//   out(b, o, s) = sum over k of table(b, o, k) in(b, s, k).
+// Each work-item holds a block of PRODUCT_ROWS of o and two lane vectors in registers.
+// Launch: [lane vectors / 2, ceil(outs / PRODUCT_ROWS), batches * samples].
+kernel void product_table(int lane_vectors, int outs, int samples, int depth, int table_batch,
+                          int table_out, int table_depth, int in_batch, int in_sample,
+                          int in_depth, int out_batch, int out_out, int out_sample,
+                          global const real *table, global const real *in, global real *out) {
+  const int g = get_global_id(0) * 2;
+  const int first = get_global_id(1) * PRODUCT_ROWS;
+  const int b = get_global_id(2) / samples;
+  const int s = get_global_id(2) % samples;
+  global const real *const factor = table + (size_t)b * table_batch;
+  const size_t moving = (size_t)b * in_batch + (size_t)s * in_sample;
+  realv sum[PRODUCT_ROWS][2];
+#pragma unroll
+  for (int i = 0; i < PRODUCT_ROWS; i++)
+    sum[i][0] = sum[i][1] = (realv)(0);
+  // Rows beyond the last repeat it, so that the block is always whole; they are not stored.
+  for (int k = 0; k < depth; k++) {
+    const size_t at = (moving + (size_t)k * in_depth) * lane_vectors + g;
+    const realv left = LOAD(at, in);
+    const realv right = LOAD(at + 1, in);
+#pragma unroll
+    for (int i = 0; i < PRODUCT_ROWS; i++) {
+      const size_t row = min(first + i, outs - 1);
+      const realv weight = (realv)(factor[row * table_out + (size_t)k * table_depth]);
+      sum[i][0] = fma(weight, left, sum[i][0]);
+      sum[i][1] = fma(weight, right, sum[i][1]);
+    }
+  }
+#pragma unroll
+  for (int i = 0; i < PRODUCT_ROWS; i++) {
+    if (first + i >= outs)
+      break;
+    const size_t element =
+        (size_t)b * out_batch + (size_t)(first + i) * out_out + (size_t)s * out_sample;
+    STORE(sum[i][0], element * lane_vectors + g, out);
+    STORE(sum[i][1], element * lane_vectors + g + 1, out);
+  }
+}
+
+// Both factors move. A difference (a is A's table) adds (A + dA) dB to what is there; a value
+// (use_table = 0) is the product of the values.
+// Launch: [lane vectors, workers over the elements].
+kernel void product_lanes(int lane_vectors, int batches, int rows, int depth, int columns,
+                          int a_batch, int a_row, int a_depth, int b_batch, int b_depth,
+                          int b_column, int use_table, global const real *a,
+                          global const real *da, global const real *db, global real *out) {
+  const int g = get_global_id(0);
+  const int elements = batches * rows * columns;
+  for (int e = get_global_id(1); e < elements; e += get_global_size(1)) {
+    const int n = e % columns;
+    const int m = e / columns % rows;
+    const int batch = e / columns / rows;
+    const size_t left = (size_t)batch * a_batch + (size_t)m * a_row;
+    const size_t right = (size_t)batch * b_batch + (size_t)n * b_column;
+    const size_t at = (size_t)e * lane_vectors + g;
+    realv sum = use_table ? LOAD(at, out) : (realv)(0);
+    for (int k = 0; k < depth; k++) {
+      const size_t x = left + (size_t)k * a_depth;
+      const realv moved = LOAD(x * lane_vectors + g, da);
+      const realv factor = use_table ? (realv)(a[x]) + moved : moved;
+      sum = fma(factor, LOAD((right + (size_t)k * b_depth) * lane_vectors + g, db), sum);
+    }
+    STORE(sum, at, out);
+  }
+}
+
+// One element of a factor moves, at depth k and free position f of the lane (the row of A, the
+// column of B); what moves of C is that row or column: out [batches * samples, lanes].
+// table(b, s, k) is the other factor.
+#define PRODUCT_SINGLE_ARGUMENTS                                                                  \
+  int lane_vectors, int batches, int samples, int depth, int table_batch, int table_sample,       \
+      int table_depth, int own_free, int own_depth, global const int *depth_at,                   \
+      global const int *free_at, global const real *move, global const real *table,               \
+      global const real *own, global real *out
+
+// Launch: [lane vectors, workers over batches and samples].
+kernel void product_single_difference(PRODUCT_SINGLE_ARGUMENTS) {
+  const int g = get_global_id(0);
+  const intv k = LANE_INDEX(g, depth_at);
+  const realv d = LOAD(g, move);
+  for (int e = get_global_id(1); e < batches * samples; e += get_global_size(1)) {
+    const int offset = e / samples * table_batch + e % samples * table_sample;
+    STORE(d * gather(table, offset, table_depth, k), (size_t)e * lane_vectors + g, out);
+  }
+}
+
+// The moved element stands in `move`; the whole sums are formed again, the factor's other
+// elements coming from own.
+kernel void product_single_value(PRODUCT_SINGLE_ARGUMENTS) {
+  const int g = get_global_id(0);
+  const intv moved = LANE_INDEX(g, depth_at);
+  const intv free = LANE_INDEX(g, free_at);
+  const realv value = LOAD(g, move);
+  for (int e = get_global_id(1); e < batches * samples; e += get_global_size(1)) {
+    const int offset = e / samples * table_batch + e % samples * table_sample;
+    realv sum = (realv)(0);
+    for (int k = 0; k < depth; k++) {
+      const realv here = gather(own, k * own_depth, own_free, free);
+      sum += (INT_TO_MASK(moved == (intv)(k)) ? value : here) * table[offset + k * table_depth];
+    }
+    STORE(sum, (size_t)e * lane_vectors + g, out);
+  }
+}
+
+// One position of the summed axis moves: out(b, o, s) = table(b, o, k of the lane) in(b, s).
+// Launch: [lane vectors, workers over batches and outs].
+kernel void product_depth_difference(int lane_vectors, int batches, int outs, int samples,
+                                     int table_batch, int table_out, int table_depth,
+                                     int in_batch, int out_batch, int out_out, int out_sample,
+                                     global const int *depth_at, global const real *table,
+                                     global const real *in, global real *out) {
+  const int g = get_global_id(0);
+  const intv k = LANE_INDEX(g, depth_at);
+  for (int e = get_global_id(1); e < batches * outs; e += get_global_size(1)) {
+    const int b = e / outs;
+    const int o = e % outs;
+    const realv weight = gather(table, b * table_batch + o * table_out, table_depth, k);
+    for (int s = 0; s < samples; s++) {
+      const size_t element = (size_t)b * out_batch + (size_t)o * out_out + (size_t)s * out_sample;
+      STORE(weight * LOAD((size_t)(b * in_batch + s) * lane_vectors + g, in),
+            element * lane_vectors + g, out);
+    }
+  }
+}
+
+// One element of a factor moves and all of the other one, whose product with the factor at theta
+// is in out already: adds (table + in)(b, s, k) d (a difference) or in(b, s, k) (move - own) (a
+// value) at the lane's free position. out(b, s, f) stands at b out_batch + s out_sample + f out_free.
+// Launch: [lane vectors, workers over batches and samples].
+kernel void product_add_single(int lane_vectors, int batches, int samples, int is_value,
+                               int table_batch, int table_sample, int table_depth, int in_batch,
+                               int own_free, int own_depth, int out_batch, int out_sample,
+                               int out_free, global const int *depth_at,
+                               global const int *free_at, global const real *move,
+                               global const real *table, global const real *own,
+                               global const real *in, global real *out) {
+  const int g = get_global_id(0);
+  for (int e = get_global_id(1); e < batches * samples; e += get_global_size(1)) {
+    const int b = e / samples;
+    const int s = e % samples;
+    for (int v = 0; v < VECTOR_WIDTH; v++) {
+      const int lane = g * VECTOR_WIDTH + v;
+      const int lanes = lane_vectors * VECTOR_WIDTH;
+      const int k = depth_at[lane];
+      const int f = free_at[lane];
+      const size_t inside = (size_t)s * table_sample + (size_t)k * table_depth;
+      const real moved = in[((size_t)b * in_batch + inside) * lanes + lane];
+      const size_t at = ((size_t)b * out_batch + (size_t)s * out_sample + (size_t)f * out_free) *
+                            lanes + lane;
+      if (is_value)
+        out[at] += moved * (move[lane] - own[(size_t)f * own_free + (size_t)k * own_depth]);
+      else
+        out[at] += (table[(size_t)b * table_batch + inside] + moved) * move[lane];
+    }
+  }
+}
