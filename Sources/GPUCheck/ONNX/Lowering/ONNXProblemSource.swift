@@ -57,40 +57,68 @@ package struct ONNXProblemSource: Sendable {
     if let error = UnsupportedOperator.error(try unsupported()) { throw error }
     let binding = ModelBinding(model.graph)
     let theta = try binding.parameters(parameters, gradient: gradient)
-    var dimensions = ModelDimensions()
-    for input in model.graph.inputs {
-      if let at = theta.layout.segment(named: input.name) {
-        try dimensions.bind(input, to: at.shape)
-      }
-    }
-    let builder = GraphBuilder(parameters: theta)
-    let scope = Scope(model.graph)
-    for (number, segment) in theta.layout.segments.enumerated() {
-      scope.define(
-        segment.name,
-        builder.parameter(segment: number, type: binding.elementType(of: segment.name)))
-    }
-    for (name, tensor) in parameters where theta.layout.segment(named: name) == nil {
-      // A parameter that is not checked is a constant of the value given.
-      guard let value = try binding.constant(name, tensor) else { continue }
-      if let input = model.graph.inputs.first(where: { $0.name == name }) {
-        try dimensions.bind(input, to: tensor.shape)
-      }
-      scope.define(name, value)
-    }
-    for input in try batchInputs(gradient: gradient) where parameters[input.name] == nil {
-      let tensor = try binding.batchTensor(input, batch)
-      try dimensions.bind(input, to: tensor.shape)
-      scope.define(input.name, LoweredValue(tensor))
-    }
-    let walk = ModelWalk(builder: builder, opsets: model.opsets.merging(["": model.opset]) { $1 })
+    let (builder, scope) = try bound(binding, theta, batch: batch, parameters: parameters)
     let names = try cost.outputs(of: model.graph)
-    let values = try walk.values(of: names, in: model.graph, scope)
+    let values = try walk(builder).values(of: names, in: model.graph, scope)
     let result = try cost.cost(of: Array(zip(names, values)), builder)
     let graph = try CostTerms(of: builder.node(result), in: builder.graph).pruned()
     return Lowered(
       graph: graph, parameters: theta,
       warnings: builder.warnings + binding.warnings(graph, parameters: parameters, batch: batch))
+  }
+
+  /// The values of J's outputs at θ, whatever their shapes, by the operators' forward passes. The
+  /// gradient may name nothing: then all is constant.
+  package func outputs(
+    batch: [String: Tensor], parameters: [String: Tensor] = [:], gradient: [String]
+  ) throws -> [String: Tensor] {
+    if let error = UnsupportedOperator.error(try unsupported()) { throw error }
+    let binding = ModelBinding(model.graph)
+    let theta =
+      gradient.isEmpty
+      ? try ParameterVector(layout: ParameterLayout([]), values: [])
+      : try binding.parameters(parameters, gradient: gradient)
+    let (builder, scope) = try bound(binding, theta, batch: batch, parameters: parameters)
+    let names = try cost.outputs(of: model.graph)
+    let values = try walk(builder).values(of: names, in: model.graph, scope)
+    return Dictionary(
+      try zip(names, values).map { ($0, try builder.currentTensor($1)) },
+      uniquingKeysWith: { first, _ in first })
+  }
+
+  private func walk(_ builder: GraphBuilder) -> ModelWalk {
+    ModelWalk(builder: builder, opsets: model.opsets.merging(["": model.opset]) { $1 })
+  }
+
+  /// The scope in which inputs, θ and what replaces an initialiser are defined.
+  private func bound(
+    _ binding: ModelBinding, _ theta: ParameterVector, batch: [String: Tensor],
+    parameters: [String: Tensor]
+  ) throws -> (GraphBuilder, Scope) {
+    var dimensions = ModelDimensions()
+    let builder = GraphBuilder(parameters: theta)
+    let scope = Scope(model.graph)
+    let inputs = Dictionary(
+      model.graph.inputs.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    for (number, segment) in theta.layout.segments.enumerated() {
+      if let input = inputs[segment.name] { try dimensions.bind(input, to: segment.shape) }
+      scope.define(
+        segment.name,
+        builder.parameter(segment: number, type: binding.elementType(of: segment.name)))
+    }
+    // A parameter that is not checked is a constant of the value given.
+    for (name, tensor) in parameters where theta.layout.segment(named: name) == nil {
+      guard let value = try binding.constant(name, tensor) else { continue }
+      if let input = inputs[name] { try dimensions.bind(input, to: tensor.shape) }
+      scope.define(name, value)
+    }
+    for input in try batchInputs(gradient: theta.layout.segments.map(\.name))
+    where parameters[input.name] == nil {
+      let tensor = try binding.batchTensor(input, batch)
+      try dimensions.bind(input, to: tensor.shape)
+      scope.define(input.name, LoweredValue(tensor))
+    }
+    return (builder, scope)
   }
 
   /// The names that J is made of.
