@@ -64,3 +64,11 @@ if Context.environment["GPUCHECK_FUZZ"] != nil {
       name: "Fuzz", dependencies: ["GPUCheck", "CZlib"], path: "fuzz",
       exclude: ["corpus", "dictionaries"]))
 }
+
+// Counts the node tests of ONNX that pass (scripts/onnx-conformance).
+if Context.environment["GPUCHECK_CONFORMANCE"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "ONNXConformance", dependencies: ["GPUCheck"], path: "Tests/ONNXConformance",
+      exclude: ["write_node_tests.py"]))
+}

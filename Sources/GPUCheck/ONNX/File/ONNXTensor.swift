@@ -40,11 +40,24 @@ package struct ONNXTensor: Sendable {
 
   /// The values as doubles. They are decoded anew at every call: keep what it returns.
   ///
-  /// Throws an `InputError` naming the tensor and the index for an integer that no double holds and
-  /// for one that its type does not hold.
+  /// The ends of int64, which exporters write for "to the end" of an axis, become ±2⁶³.
+  ///
+  /// Throws an `InputError` naming the tensor and the index for another integer that no double holds
+  /// and for one that its type does not hold.
   package func tensor() throws -> Tensor {
     let values = try InputError.about(tensor: name.isEmpty ? nil : name) {
       switch storage {
+      case .bytes(let bytes) where elementType == .int64 && holdsEnd(bytes):
+        try bytes.withUnsafeBytes { raw in
+          try (0..<count).map {
+            try double(
+              Int64(
+                littleEndian: raw.loadUnaligned(
+                  fromByteOffset: $0 * MemoryLayout<Int64>.size, as: Int64.self)), at: $0)
+          }
+        }
+      case .int64s(let elements) where elementType == .int64:
+        try elements.enumerated().map { try double($1, at: $0) }
       case .bytes(let bytes): try elementType.decode(bytes, shape: shape)
       case .floats(let elements): elements.map(Double.init)
       case .doubles(let elements): elements
@@ -54,6 +67,27 @@ package struct ONNXTensor: Sendable {
       }
     }
     return Tensor(shape: shape, values: values, elementType: elementType)
+  }
+
+  /// Whether one of the 64-bit integers is an end of what they count.
+  private func holdsEnd(_ bytes: Data) -> Bool {
+    bytes.withUnsafeBytes { raw in
+      (0..<count).contains {
+        Self.isEnd(
+          Int64(
+            littleEndian: raw.loadUnaligned(
+              fromByteOffset: $0 * MemoryLayout<Int64>.size, as: Int64.self)))
+      }
+    }
+  }
+
+  private static func isEnd(_ value: Int64) -> Bool { value <= .min + 1 || value >= .max - 1 }
+
+  private func double(_ value: Int64, at flat: Int) throws -> Double {
+    if Self.isEnd(value) || value.magnitude <= 1 << 53 { return Double(value) }
+    throw InputError(
+      "the integer \(value) is beyond 2^53 and no double holds it",
+      index: unravel(flat, shape: shape), remedy: "export the model again")
   }
 
   /// The values of a list of integers, each of which is an element, or its bits.

@@ -1,0 +1,162 @@
+/// Brings the tensors of files to a model's inputs and initialisers.
+struct ModelBinding {
+  private let graph: ONNXGraph
+  private let inputs: [String: ONNXValue]
+
+  init(_ graph: ONNXGraph) {
+    self.graph = graph
+    inputs = Dictionary(graph.inputs.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  /// The type that the model gives an input or initialiser.
+  func elementType(of name: String) -> ElementType {
+    inputs[name]?.elementType ?? graph.initializers[name]?.elementType ?? .float32
+  }
+
+  // MARK: θ
+
+  /// θ: the tensors that the gradient names.
+  func parameters(_ given: [String: Tensor], gradient: [String]) throws -> ParameterVector {
+    let names = Set(gradient)
+    for name in gradient where inputs[name] == nil && graph.initializers[name] == nil {
+      throw missing(name, others: names)
+    }
+    let inputNames = graph.inputs.map(\.name)
+    let order = inputNames + graph.initializerOrder.filter { inputs[$0] == nil }
+    let tensors = try order.filter(names.contains).map { ($0, try parameter($0, given)) }
+    guard !tensors.isEmpty else {
+      throw InputError(
+        "the gradient names no tensor, expected some of \(listed(order))",
+        remedy: "write it with the names of the model's inputs or initialisers")
+    }
+    let types = tensors.map(\.1.elementType).filter(\.isFloatingPoint)
+    return try ParameterVector(
+      layout: ParameterLayout(tensors.map { ($0, $1.shape) }),
+      values: tensors.flatMap(\.1.values),
+      elementType: types.max { $0.unitRoundoff < $1.unitRoundoff } ?? .float64)
+  }
+
+  private func parameter(_ name: String, _ given: [String: Tensor]) throws -> Tensor {
+    let type = elementType(of: name)
+    guard type.isFloatingPoint else {
+      throw InputError(
+        "its elements are \(type.rawValue), expected a floating-point type: integers have no gradient",
+        tensor: name, remedy: "leave it out of the gradient")
+    }
+    let stored = graph.initializers[name]
+    guard let tensor = given[name] else {
+      guard let stored else {
+        throw InputError(
+          "it is an input of the model, and no file holds its value", tensor: name,
+          remedy: "give the parameters (--parameters), with this name")
+      }
+      return try finite(stored.tensor(), name)
+    }
+    if let stored, stored.shape != tensor.shape {
+      throw wrongShape(name, tensor.shape, expected: stored.shape)
+    }
+    return try finite(tensor, name)
+  }
+
+  private func finite(_ tensor: Tensor, _ name: String) throws -> Tensor {
+    try requireFinite(tensor, name)
+    return tensor
+  }
+
+  /// A parameter that is not checked; nil where the model has none of that name.
+  func constant(_ name: String, _ tensor: Tensor) throws -> LoweredValue? {
+    guard let shape = graph.initializers[name]?.shape ?? (inputs[name] == nil ? nil : tensor.shape)
+    else { return nil }
+    guard shape == tensor.shape else { throw wrongShape(name, tensor.shape, expected: shape) }
+    var tensor = tensor
+    tensor.elementType = elementType(of: name)
+    return LoweredValue(tensor)
+  }
+
+  private func wrongShape(_ name: String, _ found: [Int], expected: [Int]) -> InputError {
+    InputError(
+      "found shape \(found), expected \(expected)", tensor: name,
+      remedy: found == expected.reversed()
+        ? "it is transposed: give --transpose \(name), or transpose it in the file"
+        : "correct it, or the model")
+  }
+
+  /// A name of the gradient that the model does not have. Exporters fold parameters away: then
+  /// initialisers of other names, such as onnx::MatMul_42, stand for them.
+  private func missing(_ name: String, others: Set<String>) -> InputError {
+    let known =
+      graph.inputs.map(\.name) + graph.initializerOrder.filter { inputs[$0] == nil }
+    let spare = known.filter {
+      !others.contains($0) && elementType(of: $0).isFloatingPoint
+    }
+    let made = spare.filter { $0.contains("::") || $0.hasPrefix("val_") }
+    var problem = "the model has no input or initialiser of this name"
+    let nearest = nearestName(to: name, among: spare)
+    if nearest == nil, !made.isEmpty {
+      problem +=
+        "; the exporter has probably folded or transposed it: the model holds \(listed(made)) in "
+        + "the place of parameters"
+    } else if nearest == nil {
+      problem += "; found \(known.isEmpty ? "none" : listed(known))"
+    }
+    return InputError(
+      problem, tensor: name,
+      remedy: nearest.map { "did you mean '\($0)'? (--rename \(name)=\($0))" }
+        ?? (made.isEmpty
+          ? "name each tensor as the model does, or give --rename FROM=TO"
+          : "export the model with its parameters as inputs, or without constant folding"))
+  }
+
+  // MARK: The batch
+
+  /// The batch's tensor for an input.
+  func batchTensor(_ input: ONNXValue, _ batch: [String: Tensor]) throws -> Tensor {
+    guard var tensor = batch[input.name] else {
+      let spare = batch.keys.filter { inputs[$0] == nil }.sorted()
+      throw InputError(
+        "the batch has no such tensor, expected the model's input"
+          + (input.shape.map { " \($0.text)" } ?? "") + "; found "
+          + (batch.isEmpty ? "none" : listed(batch.keys.sorted())), tensor: input.name,
+        remedy: nearestName(to: input.name, among: spare).map {
+          "did you mean '\($0)'? (--rename \($0)=\(input.name))"
+        } ?? "name it as the model does, or give --rename FROM=TO")
+    }
+    let type = input.elementType ?? tensor.elementType
+    if type.isInteger, tensor.elementType.isFloatingPoint,
+      let at = tensor.values.firstIndex(where: { $0 != $0.rounded(.towardZero) })
+    {
+      throw InputError(
+        "found \(tensor.values[at]), expected \(type.rawValue)", tensor: input.name,
+        index: tensor.index(ofFlat: at), remedy: "store whole numbers")
+    }
+    tensor.elementType = type
+    return tensor
+  }
+
+  // MARK: Warnings
+
+  /// What J does not depend on, and what was handed in for nothing.
+  func warnings(_ graph: Graph, parameters: [String: Tensor], batch: [String: Tensor]) -> [String] {
+    var used: Set<Int> = []
+    for node in graph.nodes {
+      if case .parameter(let segment) = node.definition { used.insert(segment) }
+    }
+    var warnings: [String] = []
+    let idle = graph.layout.segments.enumerated().filter { !used.contains($0.offset) }
+      .map(\.element.name)
+    if !idle.isEmpty {
+      warnings.append(
+        "J does not depend on \(listed(idle)): the right gradient is zero")
+    }
+    let unknown = parameters.keys.filter { inputs[$0] == nil && self.graph.initializers[$0] == nil }
+    if !unknown.isEmpty {
+      warnings.append(
+        "the parameters hold \(listed(unknown.sorted())), which the model does not have")
+    }
+    let extra = batch.keys.filter { inputs[$0] == nil }
+    if !extra.isEmpty {
+      warnings.append("the batch holds \(listed(extra.sorted())), which the model does not use")
+    }
+    return warnings
+  }
+}
