@@ -16,4 +16,18 @@ public struct Problem: Sendable {
     self.gradient = gradient
     self.warnings = warnings
   }
+
+  /// A problem whose gradient came from a file: one that holds float32 numbers only is judged as one
+  /// that was computed in float32, whatever it was stored as.
+  init(
+    graph: Graph, parameters: ParameterVector, storedGradient: ParameterVector,
+    warnings: [String]
+  ) {
+    self.init(graph: graph, parameters: parameters, gradient: storedGradient, warnings: warnings)
+    guard gradient.isFloat32InFloat64 else { return }
+    gradient.elementType = .float32
+    self.warnings.append(
+      "the gradient is stored as float64, but every value of it is a float32 number: it is "
+        + "judged as one that was computed in float32")
+  }
 }

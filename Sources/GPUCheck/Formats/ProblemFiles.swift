@@ -44,7 +44,8 @@ public enum ProblemFiles {
 
     init(model: String, names: TensorNames) throws {
       network = try NetworkFile.read(model)
-      mapping = TensorMapping(names, for: network)
+      mapping = TensorMapping(
+        names, layout: network.parameterLayout, batchNames: network.batchNames)
     }
 
     /// θ or dθ.

@@ -3,17 +3,19 @@
 struct TensorMapping {
   private let names: TensorNames
   private let layout: ParameterLayout
-  /// x, y and the masks.
   private let batchNames: Set<String>
   /// The tensors of all files as they were called, and which renames and transpositions met one.
   private var found: Set<String> = []
   private var renamed: Set<Int> = []
   private var transposed: Set<Int> = []
 
-  init(_ names: TensorNames, for network: Network) {
+  /// - Parameters:
+  ///   - layout: what θ may be made of, by name and shape.
+  ///   - batchNames: what the network takes of a batch.
+  init(_ names: TensorNames, layout: ParameterLayout, batchNames: Set<String>) {
     self.names = names
-    layout = network.parameterLayout
-    batchNames = network.batchNames
+    self.layout = layout
+    self.batchNames = batchNames
   }
 
   /// θ or dθ: renamed, and each matrix that `--transpose` names and that comes in the reversed shape

@@ -32,15 +32,9 @@ extension Network {
   package func problem(
     _ graph: Graph, parameters: ParameterVector, gradient: ParameterVector, unused: [String]
   ) -> Problem {
-    var warnings = warnings(unused: unused)
-    var gradient = gradient
-    if gradient.isFloat32InFloat64 {
-      gradient.elementType = .float32
-      warnings.append(
-        "the gradient is stored as float64, but every value of it is a float32 number: it is "
-          + "judged as one that was computed in float32")
-    }
-    return Problem(graph: graph, parameters: parameters, gradient: gradient, warnings: warnings)
+    Problem(
+      graph: graph, parameters: parameters, storedGradient: gradient,
+      warnings: warnings(unused: unused))
   }
 
   /// The network's warnings, and one of what a batch holds for nothing.

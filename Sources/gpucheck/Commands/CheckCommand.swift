@@ -32,6 +32,8 @@ struct CheckCommand: ParsableCommand {
 
   @OptionGroup var files: ProblemOptions
 
+  @OptionGroup var onnx: ONNXOptions
+
   @Option(
     help: .init("dθ, the gradient to check.", valueName: "file"), completion: TensorFiles.completion
   )

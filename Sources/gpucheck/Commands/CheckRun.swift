@@ -79,6 +79,7 @@ extension CheckCommand {
     progress.show("reading the files")
     return switch try files.kind() {
     case .network(let path): try network(path)
+    case .onnx(let path): try model(path)
     case .source(let path): try source(path)
     case .library(let path): try library(path)
     }

@@ -27,6 +27,8 @@ struct CompareCommand: ParsableCommand {
 
   @OptionGroup var files: ProblemOptions
 
+  @OptionGroup var onnx: ONNXOptions
+
   @Option(
     help: .init("dθ, to be checked by every run.", valueName: "file"),
     completion: TensorFiles.completion)
@@ -83,9 +85,9 @@ struct CompareCommand: ParsableCommand {
     do {
       defer { progress.clear() }
       try checkOutput()
-      let model = try network()
+      let kind = try files.kind()
       progress.show("reading the files")
-      let problem = try load(model)
+      let problem = try load(kind)
       progress.show("opening the devices")
       let comparer = try devices.open { try Comparer($0) }
       var comparison = try comparer.compare(
@@ -103,30 +105,47 @@ struct CompareCommand: ParsableCommand {
     }
   }
 
-  /// The network's file; a cost of the user's own cannot be compared.
-  private func network() throws -> String {
-    let kind = try files.kind()
-    guard case .network(let path) = kind else {
-      throw InputError(
-        "this is a cost of your own, and compare takes networks", file: kind.path,
-        remedy: "use gpucheck check, once with each --device")
-    }
-    return path
-  }
-
-  private func load(_ model: String) throws -> (
+  /// The graph, θ, dθ where there is one, and warnings.
+  private typealias Loaded = (
     graph: Graph, parameters: ParameterVector, gradient: ParameterVector?, warnings: [String]
-  ) {
-    let batch = try files.networkBatch()
-    guard let gradient else {
+  )
+
+  /// Reads the files; a cost of the user's own cannot be compared.
+  private func load(_ kind: ModelKind) throws -> Loaded {
+    let names = try files.names()
+    switch kind {
+    case .source(let path), .library(let path):
+      throw InputError(
+        "this is a cost of your own, and compare takes networks", file: path,
+        remedy: "use gpucheck check, once with each --device")
+    case .onnx(let path):
+      let cost = try onnx.choice()
+      if let gradient {
+        return loaded(
+          try ONNXProblemFiles.load(
+            model: path, batch: files.batch, parameters: files.parameters, gradient: gradient,
+            cost: cost, names: names))
+      }
+      let read = try ONNXProblemFiles.load(
+        model: path, batch: files.batch, parameters: try files.requiredParameters(), cost: cost,
+        names: names)
+      return (read.graph, read.parameters, nil, read.warnings)
+    case .network(let path):
+      try onnx.requireNone()
+      let (batch, parameters) = (try files.networkBatch(), try files.requiredParameters())
+      if let gradient {
+        return loaded(
+          try ProblemFiles.load(
+            model: path, batch: batch, parameters: parameters, gradient: gradient, names: names))
+      }
       let read = try ProblemFiles.load(
-        model: model, batch: batch, parameters: files.parameters, names: try files.names())
+        model: path, batch: batch, parameters: parameters, names: names)
       return (read.graph, read.parameters, nil, read.warnings)
     }
-    let problem = try ProblemFiles.load(
-      model: model, batch: batch, parameters: files.parameters, gradient: gradient,
-      names: try files.names())
-    return (problem.graph, problem.parameters, problem.gradient, problem.warnings)
+  }
+
+  private func loaded(_ problem: Problem) -> Loaded {
+    (problem.graph, problem.parameters, problem.gradient, problem.warnings)
   }
 
   /// Finds before the work what could not be written after it.

@@ -23,15 +23,25 @@ struct LoadedCheck {
 extension CheckCommand {
   /// A network and its batch.
   func network(_ path: String) throws -> LoadedCheck {
-    guard userCost.average == 1 else {
-      throw InputError(
-        "--average is for a cost of your own; a network gives the same cost every time",
-        remedy: "leave it out")
-    }
-    let problem = try ProblemFiles.load(
-      model: path, batch: try files.networkBatch(), parameters: files.parameters,
-      gradient: gradient, names: try files.names())
-    return LoadedCheck(layout: problem.parameters.layout) {
+    try requireOneAverage()
+    try onnx.requireNone()
+    return graph(
+      try ProblemFiles.load(
+        model: path, batch: try files.networkBatch(), parameters: try files.requiredParameters(),
+        gradient: gradient, names: try files.names()))
+  }
+
+  /// An ONNX model and the inputs it has besides θ.
+  func model(_ path: String) throws -> LoadedCheck {
+    try requireOneAverage()
+    return graph(
+      try ONNXProblemFiles.load(
+        model: path, batch: files.batch, parameters: files.parameters, gradient: gradient,
+        cost: try onnx.choice(), names: try files.names()))
+  }
+
+  private func graph(_ problem: Problem) -> LoadedCheck {
+    LoadedCheck(layout: problem.parameters.layout) {
       let checker = try devices.open { try Checker($0) }
       return LoadedCheck.Opened(notes: checker.notes, hasHungDevice: { checker.hasHungDevice }) {
         try checker.check(problem, options, progress: $0)
@@ -43,7 +53,7 @@ extension CheckCommand {
   func source(_ path: String) throws -> LoadedCheck {
     try requireTextbook()
     let (theta, dTheta) = try UserCostFiles.load(
-      parameters: files.parameters, gradient: gradient)
+      parameters: try files.requiredParameters(), gradient: gradient)
     let source = try CostSource(
       file: path, batch: try files.batch.map { try UserCostFiles.batch($0) })
     let inputs = [path] + (files.batch.map { [$0] } ?? [])
@@ -73,7 +83,7 @@ extension CheckCommand {
       throw InputError("gpucheck cannot find itself to run the library", remedy: "mount /proc")
     }
     let (theta, dTheta) = try UserCostFiles.load(
-      parameters: files.parameters, gradient: gradient)
+      parameters: try files.requiredParameters(), gradient: gradient)
     let library = try LibraryCost(
       program: program, path: path, batch: files.batch, seconds: userCost.costTimeout)
     return LoadedCheck(layout: theta.layout) {
@@ -85,9 +95,18 @@ extension CheckCommand {
     }
   }
 
+  private func requireOneAverage() throws {
+    guard userCost.average == 1 else {
+      throw InputError(
+        "--average is for a cost of your own; a network gives the same cost every time",
+        remedy: "leave it out")
+    }
+  }
+
   /// A cost of the user's own is evaluated as it stands: there are no rules for its differences.
   private func requireTextbook() throws {
     try files.requireNoMapping()
+    try onnx.requireNone()
     guard evaluator == nil || evaluator == .textbook else {
       throw InputError(
         "a cost of your own is evaluated as the textbook does it", remedy: "leave --evaluator")

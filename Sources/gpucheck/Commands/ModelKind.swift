@@ -5,6 +5,8 @@ import Foundation
 enum ModelKind {
   /// A network and its cost, a JSON file.
   case network(String)
+  /// An ONNX model.
+  case onnx(String)
   /// A cost of the user's own in OpenCL C.
   case source(String)
   /// A cost of the user's own in a shared library.
@@ -20,6 +22,7 @@ enum ModelKind {
     case (let model?, nil):
       switch URL(fileURLWithPath: model).pathExtension.lowercased() {
       case "cl": self = .source(model)
+      case "onnx": self = .onnx(model)
       default: self = .network(model)
       }
     }
@@ -28,7 +31,7 @@ enum ModelKind {
   /// The file.
   var path: String {
     switch self {
-    case .network(let path), .source(let path), .library(let path): path
+    case .network(let path), .onnx(let path), .source(let path), .library(let path): path
     }
   }
 }

@@ -4,8 +4,8 @@ import GPUCheck
 /// What is evaluated: the network, a batch and θ. Shared by the commands that perturb.
 struct ProblemOptions: ParsableArguments {
   @Argument(
-    help: "The network and its cost, a JSON file; or a cost of your own, a .cl file.",
-    completion: .file(extensions: ["json", "cl"]))
+    help: "An ONNX model, a network as a JSON file, or a cost of your own, a .cl file.",
+    completion: .file(extensions: ["onnx", "json", "cl"]))
   var model: String?
 
   @Option(
@@ -17,15 +17,16 @@ struct ProblemOptions: ParsableArguments {
 
   @Option(
     help: .init(
-      "The batch: x and y (and dropout masks); what a cost of your own asks for.", valueName: "file"
-    ),
+      "The batch: x and y (and dropout masks); a model's other inputs; what a cost of your own "
+        + "asks for.", valueName: "file"),
     completion: TensorFiles.completion)
   var batch: String?
 
   @Option(
-    help: .init("θ, where the gradient was taken.", valueName: "file"),
+    help: .init(
+      "θ, where the gradient was taken; an ONNX model may hold it itself.", valueName: "file"),
     completion: TensorFiles.completion)
-  var parameters: String
+  var parameters: String?
 
   @Option(
     parsing: .unconditionalSingleValue,
@@ -50,6 +51,14 @@ struct ProblemOptions: ParsableArguments {
     return batch
   }
 
+  /// θ, which all but an ONNX model need.
+  func requiredParameters() throws -> String {
+    guard let parameters else {
+      throw ValidationError("Missing expected argument '--parameters <file>'")
+    }
+    return parameters
+  }
+
   /// Throws where tensors are to be renamed or transposed on the way to a cost of the user's own, which
   /// takes them as they are.
   func requireNoMapping() throws {
@@ -63,7 +72,7 @@ struct ProblemOptions: ParsableArguments {
   /// The files that are read, by what they are given with.
   func files() throws -> [(option: String, path: String)] {
     let kind = try kind()
-    var files = [(option: "--parameters", path: parameters)]
+    var files = parameters.map { [(option: "--parameters", path: $0)] } ?? []
     if case .library(let path) = kind {
       files.append(("--library", path))
     } else {
