@@ -35,6 +35,8 @@ package struct Combine: Primitive {
       let (i, j) = (a?[e] ?? e, b?[e] ?? e)
       let slopes = function.slopes(values.inputs[0][i], values.inputs[1][j])
       let y = values.output[e]
+      // What is infinite (a mask) or no number is not rounded.
+      guard y.isFinite else { return 0 }
       return slopes.a * slopes.a * (inputs[0]?[i] ?? 0) + slopes.b * slopes.b * (inputs[1]?[j] ?? 0)
         + (function.rounds ? unitVariance * y * y : 0)
     }

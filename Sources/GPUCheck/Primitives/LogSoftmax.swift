@@ -40,7 +40,7 @@ package struct LogSoftmax: Primitive {
       if let given = inputs[0] {
         for c in range { shared += Double.exp(2 * values.output[c]) * given[c] }
       }
-      for c in range {
+      for c in range where values.output[c].isFinite {
         let y = values.output[c]
         let rest = 1 - Double.exp(y)
         variance[c] = rest * rest * (inputs[0]?[c] ?? 0) + shared + 2 * unitVariance * y * y

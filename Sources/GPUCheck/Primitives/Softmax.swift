@@ -145,12 +145,14 @@ func probabilityVariance(
   let top = z.max() ?? 0
   var shared = 0.0
   var sum = RoundedSum()
-  for (p, variance) in zip(p, inputs) {
+  for (p, variance) in zip(p, inputs) where p > 0 {
     shared += p * p * variance
     sum.add(p)
   }
   return zip(zip(z, p), inputs).map { pair, variance in
     let (z, p) = pair
+    // Masked, perhaps by minus infinity.
+    if p == 0 { return 0 }
     let rest = 1 - p
     let inherited = rest * rest * variance + shared - p * p * variance
     return p * p * (inherited + sum.variance + unitVariance * (1 + (z - top) * (z - top)))
