@@ -15,7 +15,8 @@ struct ConformanceTable {
   init(_ tests: [NodeTest]) throws {
     for test in tests {
       // Integers that no double holds are no numbers of a cost.
-      guard let outputs = try? test.expected(), outputs.values.contains(where: \.elementType.isFloatingPoint)
+      guard let outputs = try? test.expected(),
+        outputs.values.contains(where: \.elementType.isFloatingPoint)
       else { continue }
       var row = rows[test.operation] ?? Row()
       row.total += 1
@@ -33,7 +34,9 @@ struct ConformanceTable {
   var markdown: String {
     let known = Set(OperatorRegistry.all.map(\.name)).union(Self.controlFlow)
     let supported = rows.filter { known.contains($0.key) }.sorted { $0.key < $1.key }
-    let (passed, total) = supported.reduce((0, 0)) { ($0.0 + $1.value.passed, $0.1 + $1.value.total) }
+    let (passed, total) = supported.reduce((0, 0)) {
+      ($0.0 + $1.value.passed, $0.1 + $1.value.total)
+    }
     var lines = [
       "Of the node tests of the supported operators \(passed) of \(total) pass.", "",
       "| operator | passed | tests |", "|---|---|---|",

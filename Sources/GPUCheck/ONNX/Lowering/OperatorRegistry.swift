@@ -48,7 +48,8 @@ package enum OperatorRegistry {
     SoftmaxOperators.operators,
     LossOperators.operators, ReductionOperators.operators, LayoutOperators.operators,
     IndexingOperators.operators,
-    ConstantOperators.operators, CastOperators.operators,
+    ConstantOperators.operators, CastOperators.operators, RecurrentOperators.operators,
+    AttentionOperators.operators, ResizeOperators.operators,
   ]
 
   private static let table = Dictionary(
