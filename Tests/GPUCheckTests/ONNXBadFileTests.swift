@@ -74,35 +74,35 @@ import Testing
   static let nodes: [BadModel] = [
     BadModel("names no operator") { $0.graph.node[0].opType = "" },
     BadModel("the node Relu of 'y' has two attributes 'alpha'") {
-      $0.graph.node[0].attribute = [attribute("alpha", 1), attribute("alpha", 1)]
+      $0.graph.node[0].attribute = [floatAttribute("alpha", 1), floatAttribute("alpha", 1)]
     },
     BadModel("the node Relu of 'y', attribute 'a': it refers to 'b' of a function") {
-      $0.graph.node[0].attribute = [attribute("a", 1)]
+      $0.graph.node[0].attribute = [floatAttribute("a", 1)]
       $0.graph.node[0].attribute[0].refAttrName = "b"
     },
     BadModel("the node Relu of 'y', attribute 'a': it is of type SPARSE_TENSOR, expected") {
-      $0.graph.node[0].attribute = [attribute("a", 1)]
+      $0.graph.node[0].attribute = [floatAttribute("a", 1)]
       $0.graph.node[0].attribute[0].type = 11
     },
     BadModel("attribute 'a': it is of type UNDEFINED") {
-      $0.graph.node[0].attribute = [attribute("a", 1)]
+      $0.graph.node[0].attribute = [floatAttribute("a", 1)]
       $0.graph.node[0].attribute[0].type = 0
     },
     BadModel("attribute 'a': it is of type -7") {
-      $0.graph.node[0].attribute = [attribute("a", 1)]
+      $0.graph.node[0].attribute = [floatAttribute("a", 1)]
       $0.graph.node[0].attribute[0].type = -7
     },
     BadModel("attribute 'a': the tensor is missing") {
-      $0.graph.node[0].attribute = [attribute("a", 1)]
+      $0.graph.node[0].attribute = [floatAttribute("a", 1)]
       $0.graph.node[0].attribute[0].type = 4
     },
     BadModel("attribute 'a': a string is not UTF-8") {
-      $0.graph.node[0].attribute = [attribute("a", 1)]
+      $0.graph.node[0].attribute = [floatAttribute("a", 1)]
       $0.graph.node[0].attribute[0].type = 3
       $0.graph.node[0].attribute[0].s = Data([0xFF])
     },
     BadModel("attribute 'a': its elements are of type STRING, expected") {
-      $0.graph.node[0].attribute = [attribute("a", 1)]
+      $0.graph.node[0].attribute = [floatAttribute("a", 1)]
       $0.graph.node[0].attribute[0].type = 4
       $0.graph.node[0].attribute[0].t = .with { $0.dataType = 8 }
     },
@@ -221,11 +221,11 @@ import Testing
     },
     BadModel("the function 'F' is called with 'alpha', which is none of its attributes") {
       call(&$0, [node("", ["a"], ["b"])])
-      $0.graph.node[0].attribute = [attribute("alpha", 1)]
+      $0.graph.node[0].attribute = [floatAttribute("alpha", 1)]
     },
     BadModel("the function 'F' uses 'beta', which is none of its attributes") {
       call(&$0, [node("", ["a"], ["b"])])
-      $0.functions[0].node[0].attribute = [attribute("alpha", 1)]
+      $0.functions[0].node[0].attribute = [floatAttribute("alpha", 1)]
       $0.functions[0].node[0].attribute[0].refAttrName = "beta"
     },
     BadModel("is called within more than 64 others") { chain(&$0, 70, calls: 1) },
@@ -237,7 +237,7 @@ import Testing
 
   @Test(arguments: versions + names + nodes + tensors + functions)
   func refuses(_ bad: BadModel) throws {
-    var proto = small()
+    var proto = reluModel()
     bad.edit(&proto)
     let data = try proto.serializedData()
     let message = inputErrorMessage {
@@ -264,7 +264,7 @@ import Testing
   }
 
   @Test func refusesIntegersThatTheTypeDoesNotHold() throws {
-    var proto = small()
+    var proto = reluModel()
     proto.graph.initializer = [
       .with {
         $0.name = "w"
@@ -330,7 +330,7 @@ import Testing
       try FileManager.default.createSymbolicLink(
         at: within.appendingPathComponent("link.bin"), withDestinationURL: outside)
       #expect(mkfifo(folder.appendingPathComponent("pipe").path, 0o600) == 0)
-      var proto = small()
+      var proto = reluModel()
       proto.graph.initializer = [floats("w", [2], [])]
       proto.graph.initializer[0].dataLocation = 1
       proto.graph.initializer[0].externalData = entries.map { key, value in

@@ -136,14 +136,14 @@ import Testing
   }
 
   @Test func inlinesDefaultsAndInputsHandedThrough() throws {
-    var proto = small()
+    var proto = reluModel()
     proto.functions = [
       .with {
         $0.name = "F"
         $0.domain = "own"
         $0.input = ["a"]
         $0.output = ["a", "b", "b"]
-        $0.attributeProto = [attribute("alpha", 0.5)]
+        $0.attributeProto = [floatAttribute("alpha", 0.5)]
         $0.attribute = ["beta"]
         $0.node = [
           .with {
@@ -178,9 +178,52 @@ import Testing
     #expect(graph.nodes.map(\.outputs) == [["y"], ["u"], ["v"]])
   }
 
+  /// In a branch within a function a name hides the function's input, not what the call gave for it:
+  /// that is another input's too.
+  @Test func keepsNamesApartInBranches() throws {
+    func node(_ operation: String, _ inputs: [String], _ output: String) -> NodeProto {
+      .with {
+        $0.opType = operation
+        $0.input = inputs
+        $0.output = [output]
+      }
+    }
+    var choice = node("If", ["a"], "b")
+    choice.attribute = [
+      .with {
+        $0.name = "then_branch"
+        $0.type = 5
+        $0.g = .with {
+          $0.node = [node("Neg", ["c"], "a"), node("Sub", ["a", "c"], "b")]
+          $0.output = [.with { $0.name = "b" }]
+        }
+      }
+    ]
+    var proto = reluModel()
+    proto.functions = [
+      .with {
+        $0.name = "F"
+        $0.input = ["a", "c"]
+        $0.output = ["b"]
+        $0.node = [choice]
+      }
+    ]
+    // The call is itself in a branch, and names of the model look like those of a call.
+    choice.input = ["x"]
+    choice.output = ["y"]
+    choice.attribute[0].g.node = [node("Neg", ["x"], "F.1/a"), node("F", ["F.1/a", "F.1/a"], "b")]
+    proto.graph.node = [choice]
+    let graph = try ONNXFile.parse(proto.serializedData(), folder: nil).graph
+    #expect(
+      lines(graph) == [
+        "If(x) -> %0", "then_branch", "Neg(x) -> %1", "If(%1) -> %2", "then_branch",
+        "Neg(%1) -> %3", "Sub(%3, %1) -> %4", "return %4", "return %2", "return %0",
+      ])
+  }
+
   /// Deeper than any recursion goes.
   @Test func sortsLongChains() throws {
-    var proto = small()
+    var proto = reluModel()
     let count = 20_000
     proto.graph.node = (0..<count).reversed().map { place in
       .with {
@@ -214,7 +257,7 @@ private func fixture(_ name: String) -> String {
 }
 
 /// A model of one node, Relu: x -> y.
-func small() -> ModelProto {
+func reluModel() -> ModelProto {
   .with {
     $0.irVersion = 10
     $0.opsetImport = [.with { $0.version = 20 }]
@@ -232,7 +275,7 @@ func small() -> ModelProto {
   }
 }
 
-func attribute(_ name: String, _ value: Float) -> AttributeProto {
+func floatAttribute(_ name: String, _ value: Float) -> AttributeProto {
   .with {
     $0.name = name
     $0.type = 1
