@@ -1,8 +1,7 @@
 // Functions of two or three broadcast operands: this text is compiled once for each function in use.
 //
 // KERNEL   the kernel's name
-// RULE     the function: add, subtract, multiply, divide, maximum, minimum, power, greater,
-//          greaterOrEqual, equal, modulo, select, with _difference or _value behind
+// RULE     its rule, of_two_FUNCTION_difference or of_two_FUNCTION_value
 // TABLES   how many coefficient tables the rule reads (0 to 4), by element of the whole output
 // VALUES   1 in values: what stands still comes from c0 and c1 (select: c1 and c2)
 //
@@ -41,21 +40,21 @@ static inline realv note_change(realv change, intv *kinks) {
 #define RULE_ARGUMENTS                                                                            \
   realv third, realv a, realv b, const realv *c, int tie_policy, intv *kinks
 
-static inline realv add_difference(RULE_ARGUMENTS) { return a + b; }
-static inline realv add_value(RULE_ARGUMENTS) { return a + b; }
-static inline realv subtract_difference(RULE_ARGUMENTS) { return a - b; }
-static inline realv subtract_value(RULE_ARGUMENTS) { return a - b; }
-static inline realv multiply_difference(RULE_ARGUMENTS) { return a * c[1] + (c[0] + a) * b; }
-static inline realv multiply_value(RULE_ARGUMENTS) { return a * b; }
+static inline realv of_two_add_difference(RULE_ARGUMENTS) { return a + b; }
+static inline realv of_two_add_value(RULE_ARGUMENTS) { return a + b; }
+static inline realv of_two_subtract_difference(RULE_ARGUMENTS) { return a - b; }
+static inline realv of_two_subtract_value(RULE_ARGUMENTS) { return a - b; }
+static inline realv of_two_multiply_difference(RULE_ARGUMENTS) { return a * c[1] + (c[0] + a) * b; }
+static inline realv of_two_multiply_value(RULE_ARGUMENTS) { return a * b; }
 // c: y, b.
-static inline realv divide_difference(RULE_ARGUMENTS) { return (a - c[0] * b) / (c[1] + b); }
-static inline realv divide_value(RULE_ARGUMENTS) { return a / b; }
+static inline realv of_two_divide_difference(RULE_ARGUMENTS) { return (a - c[0] * b) / (c[1] + b); }
+static inline realv of_two_divide_value(RULE_ARGUMENTS) { return a / b; }
 
 // c: a - b, how near to 0 is a tie; behind the operands in values.
-static inline realv maximum_difference(RULE_ARGUMENTS) {
+static inline realv of_two_maximum_difference(RULE_ARGUMENTS) {
   return larger(c[0], a, b, c[1], tie_policy, kinks);
 }
-static inline realv minimum_difference(RULE_ARGUMENTS) {
+static inline realv of_two_minimum_difference(RULE_ARGUMENTS) {
   return -larger(-c[0], -a, -b, c[1], tie_policy, kinks);
 }
 static inline void note_order(realv a, realv b, const realv *c, intv *kinks) {
@@ -64,31 +63,31 @@ static inline void note_order(realv a, realv b, const realv *c, intv *kinks) {
   const intv crossed = (MASK_TO_INT(c[2] > (realv)(0)) ^ MASK_TO_INT(a - b > (realv)(0))) & moving;
   *kinks |= (tied & KINK_TIED) | (crossed & ~tied & KINK_CROSSED);
 }
-static inline realv maximum_value(RULE_ARGUMENTS) {
+static inline realv of_two_maximum_value(RULE_ARGUMENTS) {
   note_order(a, b, c, kinks);
   return a > b ? a : b;
 }
-static inline realv minimum_value(RULE_ARGUMENTS) {
+static inline realv of_two_minimum_value(RULE_ARGUMENTS) {
   note_order(a, b, c, kinks);
   return a > b ? b : a;
 }
 
 // c: a, b, y, log a.
-static inline realv power_difference(RULE_ARGUMENTS) {
+static inline realv of_two_power_difference(RULE_ARGUMENTS) {
   const realv exponent = (c[1] + b) * log1p(a / c[0]) + b * c[3];
   const maskv still = (a == (realv)(0)) & (b == (realv)(0));
   return still ? (realv)(0) : c[2] * expm1(exponent);
 }
-static inline realv power_value(RULE_ARGUMENTS) { return pow(a, b); }
+static inline realv of_two_power_value(RULE_ARGUMENTS) { return pow(a, b); }
 
 // c: a - b, the truth at theta (c[2] in values).
 #define COMPARISON(name, condition)                                                               \
-  static inline realv name##_difference(RULE_ARGUMENTS) {                                         \
+  static inline realv of_two_##name##_difference(RULE_ARGUMENTS) {                                \
     const realv gap = c[0] + (a - b);                                                             \
     const realv change = TRUTH(condition) - c[1];                                                 \
     return note_change((a - b) == (realv)(0) ? (realv)(0) : change, kinks);                       \
   }                                                                                               \
-  static inline realv name##_value(RULE_ARGUMENTS) {                                              \
+  static inline realv of_two_##name##_value(RULE_ARGUMENTS) {                                     \
     const realv gap = a - b;                                                                      \
     const realv truth = TRUTH(condition);                                                         \
     note_change(truth - c[2], kinks);                                                             \
@@ -99,19 +98,19 @@ COMPARISON(greaterOrEqual, gap >= (realv)(0))
 COMPARISON(equal, gap == (realv)(0))
 
 // c: a, b, floor(a / b).
-static inline realv modulo_difference(RULE_ARGUMENTS) {
+static inline realv of_two_modulo_difference(RULE_ARGUMENTS) {
   const maskv still = (a == (realv)(0)) & (b == (realv)(0));
   const realv quotient = floor((c[0] + a) / (c[1] + b)) - c[2];
   return a - c[2] * b - note_change(still ? (realv)(0) : quotient, kinks) * (c[1] + b);
 }
-static inline realv modulo_value(RULE_ARGUMENTS) {
+static inline realv of_two_modulo_value(RULE_ARGUMENTS) {
   const realv quotient = floor(a / b);
   note_change(quotient - c[2], kinks);
   return a - b * quotient;
 }
 
 // third: the condition. c: the condition at theta, a - b.
-static inline realv select_difference(RULE_ARGUMENTS) {
+static inline realv of_two_select_difference(RULE_ARGUMENTS) {
   const maskv held = c[0] != (realv)(0);
   const maskv holds = (c[0] + third) != (realv)(0);
   const intv changed = MASK_TO_INT(held) ^ MASK_TO_INT(holds);
@@ -119,7 +118,7 @@ static inline realv select_difference(RULE_ARGUMENTS) {
   const realv jump = INT_TO_MASK(changed != (intv)(0)) ? c[1] : (realv)(0);
   return holds ? a + jump : b - jump;
 }
-static inline realv select_value(RULE_ARGUMENTS) {
+static inline realv of_two_select_value(RULE_ARGUMENTS) {
   const maskv holds = third != (realv)(0);
   *kinks |= (MASK_TO_INT(c[0] != (realv)(0)) ^ MASK_TO_INT(holds)) & KINK_CROSSED;
   return holds ? a : b;

@@ -5,7 +5,7 @@ import Testing
 /// The backward pass that scales the error bars: what it takes for the gradient is the gradient, or
 /// else the bars would be of the wrong size.
 @Suite struct ErrorScalesTests {
-  @Test("The error pass goes along the gradient, for every operator", arguments: everyOperator)
+  @Test("The error pass goes along the gradient, for every operator", arguments: everyLayer)
   func gradient(operation: Operator) throws {
     for shape in TableShape.all {
       let row = try TableRow(operation, shape)
@@ -34,7 +34,7 @@ import Testing
     }
   }
 
-  @Test("The scales are the deviations that the pass finds", arguments: everyOperator)
+  @Test("The scales are the deviations that the pass finds", arguments: everyLayer)
   func scales(operation: Operator) throws {
     let row = try TableRow(operation, TableShape.all[1])
     let baseline = Baseline(graph: row.graph, parameters: row.parameters)
@@ -51,7 +51,7 @@ import Testing
   }
 
   /// The adjoint of θ, by `Primitive.backward` alone.
-  private func adjoint(_ baseline: Baseline, _ source: ([[Double]]) -> ErrorSource) -> Adjoint {
+  private func adjoint(_ baseline: Baseline, _ source: ([[Double]?]) -> ErrorSource) -> Adjoint {
     let graph = baseline.graph
     var adjoints = graph.nodes.map { Adjoint(count: $0.count) }
     for term in graph.terms {

@@ -25,8 +25,14 @@ import Testing
   /// `full`, or the slice's axis and inner extent, and which position moves.
   private func words(_ layout: LaneLayout) -> String {
     guard case .slice(let slice) = layout else { return "full" }
-    return "\(slice.axisLength) by \(slice.inner), component / \(slice.index.divisor) mod "
-      + "\(slice.index.modulus)"
+    let index = slice.index.steps.map { step in
+      switch step {
+      case .digit(let divisor, let modulus): "component / \(divisor) mod \(modulus)"
+      case .move: "where it goes"
+      case .isMoved: "whether it goes anywhere"
+      }
+    }
+    return "\(slice.axisLength) by \(slice.inner), " + index.joined(separator: ", ")
   }
 
   /// The steps as `name` or `expand name`, with the layout of each.
@@ -59,12 +65,15 @@ import Testing
     #expect(second[1].layout == "full")
     #expect(second[3].layout == "20 by 1, component / 1 mod 20")
     #expect(try way(graph, 3).map(\.name) == ["z2", "expand z2", "loss"])
-    #expect(try LanePlan(graph: graph, segment: 3, mode: .difference).terms.map { $0 == nil } == [false, true])
+    #expect(
+      try LanePlan(graph: graph, segment: 3, mode: .difference).terms.map { $0 == nil } == [
+        false, true,
+      ])
     // In the other layout of W the unit is the column.
     #expect(try way(network(.inOut), 2)[0].layout == "5 by 1, component / 1 mod 5")
   }
 
-  @Test("Every step finds its inputs in their buffers", arguments: everyOperator)
+  @Test("Every step finds its inputs in their buffers", arguments: everyLayer)
   func slotsHold(operation: Operator) throws {
     for shape in TableShape.all {
       try checkSlots(TableRow(operation, shape).graph)

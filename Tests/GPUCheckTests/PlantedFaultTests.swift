@@ -55,17 +55,17 @@ import Testing
 
   @Test("A backend that scales derivatives fails on everything that is not linear")
   func linearisedBackend() throws {
-    let network = try TableNetwork(everyOperator, TableShape.all[1])
+    let network = try TableNetwork(everyLayer, TableShape.all[1])
     let large = tableSteps.filter { $0.magnitude >= 0.09 }
     let honest = try network.compare(CPUBackend(), .f64, .difference, steps: large)
     let linear = try network.compare(Linearised(), .f64, .difference, steps: large)
-    for (row, (honest, linear)) in zip(network.rows, zip(honest, linear)) {
+    for (operation, (honest, linear)) in zip(everyLayer, zip(honest, linear)) {
       #expect(honest.discrepancies.isEmpty)
       let shows = !linear.discrepancies.isEmpty
-      switch row.operation {
+      switch operation {
       // Exactly linear, so that a tiny step tells all there is to know.
       case .dense, .element(.multiply): #expect(!shows, "\(linear.discrepancies)")
-      default: #expect(shows, "\(row.operation)")
+      default: #expect(shows, "\(operation)")
       }
     }
   }

@@ -26,8 +26,8 @@ struct TableShape: Sendable, Equatable {
 /// the third of three, so that its own W3 and b3 move too. All numbers are multiples of 2⁻¹², which
 /// float32 holds exactly.
 struct TableRow: Sendable {
-  let operation: Operator
-  let shape: TableShape
+  /// The operator, and its shape or what moves.
+  let name: String
   let graph: Graph
   let parameters: ParameterVector
   /// How many roundings a lane's way through the network has, at most: a float32 error is held to
@@ -35,8 +35,7 @@ struct TableRow: Sendable {
   let roundings: Double
 
   init(_ operation: Operator, _ shape: TableShape) throws {
-    self.operation = operation
-    self.shape = shape
+    name = "\(operation) \(shape)"
     var graph = Graph(layout: ParameterLayout(Self.tensors(operation, shape)))
     let values = try Self.add(operation, shape, to: &graph, firstSegment: 0)
     self.graph = graph
@@ -47,7 +46,33 @@ struct TableRow: Sendable {
     roundings = Double(2 * widths.reduce(0, +) + 16 + 2 * shape.outs)
   }
 
-  var isDense: Bool { Self.isDense(operation) }
+  /// A case of an operator over tensors of any shape.
+  init(_ row: OperatorCase) throws {
+    name = row.name
+    roundings = row.roundings
+    var graph = Graph(layout: ParameterLayout(Self.tensors(row)))
+    let values = try Self.add(row, to: &graph, firstSegment: 0)
+    self.graph = graph
+    parameters = try ParameterVector(layout: graph.layout, values: values)
+  }
+
+  fileprivate static func tensors(_ row: OperatorCase) -> [(name: String, shape: [Int])] {
+    row.parameters.enumerated().map { ("p\($0)", $1) }
+  }
+
+  /// Adds a case to a graph that has its parameters from some segment on; returns their values.
+  fileprivate static func add(_ row: OperatorCase, to graph: inout Graph, firstSegment: Int) throws
+    -> [Double]
+  {
+    var builder = CaseBuilder(graph: graph, numbers: TableNumbers(), firstSegment: firstSegment)
+    let node = try row.build(&builder)
+    let weights = builder.graph.constant(
+      "weights", builder.numbers.weights(builder.graph.nodes[node].shape))
+    let weighted = try builder.apply(.combine(.multiply), node, weights)
+    builder.graph.addToCost(weighted, factor: 0.5)
+    graph = builder.graph
+    return row.parameters.flatMap { builder.numbers.tensor($0).values }
+  }
 
   private static func isDense(_ operation: Operator) -> Bool {
     if case .dense = operation { true } else { false }
@@ -62,6 +87,11 @@ struct TableRow: Sendable {
   private static func weightLayout(_ operation: Operator) -> WeightLayout {
     if case .dense(let layout) = operation { layout } else { .outIn }
   }
+
+  /// Functions that are told of positive numbers only.
+  private static let needsPositive: [Operator] = [
+    .element(.binaryCrossEntropy), .element(.log), .element(.squareRoot), .element(.reciprocal),
+  ]
 
   /// The parameters of a row.
   fileprivate static func tensors(_ operation: Operator, _ shape: TableShape)
@@ -90,7 +120,7 @@ struct TableRow: Sendable {
         .dense(weightLayout(operation)), [node, weight, bias], name: "z\(number / 2 + 1)")
     }
     if !isDense(operation) {
-      if operation == .element(.binaryCrossEntropy) {
+      if Self.needsPositive.contains(operation) {
         node = try graph.apply(.element(.sigmoid), [node], name: "p")
       }
       let operand = numbers.operand(operation, shape).map { graph.constant("y", $0) }
@@ -132,10 +162,27 @@ struct TableNetwork: Sendable {
     parameters = try ParameterVector(
       layout: graph.layout, values: rows.flatMap(\.parameters.values))
   }
+
+  init(_ cases: [OperatorCase]) throws {
+    rows = try cases.map { try TableRow($0) }
+    let tensors = cases.map { TableRow.tensors($0) }
+    var graph = Graph(layout: ParameterLayout(tensors.flatMap { $0 }))
+    var first = 0
+    var firstSegments: [Int] = []
+    for (row, tensors) in zip(cases, tensors) {
+      firstSegments.append(first)
+      _ = try TableRow.add(row, to: &graph, firstSegment: first)
+      first += tensors.count
+    }
+    self.graph = graph
+    self.firstSegments = firstSegments
+    parameters = try ParameterVector(
+      layout: graph.layout, values: rows.flatMap(\.parameters.values))
+  }
 }
 
 /// The random numbers of a case.
-private struct TableNumbers {
+struct TableNumbers {
   private var random = SplitMix64(seed: 7)
 
   mutating func number(_ range: ClosedRange<Double>) -> Double {

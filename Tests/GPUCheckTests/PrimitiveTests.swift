@@ -23,7 +23,7 @@ import Testing
     "ΔJ through every operator is the textbook's, at steps from 1e-5 to 1",
     arguments: Run.all, TableShape.all)
   func lanesAgree(run: Run, shape: TableShape) throws {
-    let network = try TableNetwork(everyOperator, shape)
+    let network = try TableNetwork(everyLayer, shape)
     let seen = try network.compare(run.backend.open(), run.precision, run.mode)
     for (row, comparison) in zip(network.rows, seen) {
       #expect(comparison.lanes == row.graph.layout.count * tableSteps.count)
@@ -31,7 +31,17 @@ import Testing
     }
   }
 
-  @Test("In every row most lanes move J", arguments: everyOperator)
+  @Test("The same of operators over tensors of any shape", arguments: Run.all)
+  func tensorLanesAgree(run: Run) throws {
+    let network = try TableNetwork(OperatorCase.all)
+    let seen = try network.compare(run.backend.open(), run.precision, run.mode)
+    for (row, comparison) in zip(network.rows, seen) {
+      #expect(comparison.lanes == row.graph.layout.count * tableSteps.count)
+      for lane in comparison.discrepancies.prefix(3) { Issue.record("\(lane)") }
+    }
+  }
+
+  @Test("In every row most lanes move J", arguments: everyLayer)
   func rowsAreNotVacuous(operation: Operator) throws {
     for shape in TableShape.all.dropFirst() {
       let row = try TableRow(operation, shape)

@@ -123,7 +123,7 @@ extension TableNetwork {
             expected: expected, bar: bar,
             textbookBar: mode == .difference && precision == .f64 ? 0 : textbookBar)
           comparison.note(lane) {
-            "\(row.operation) \(row.shape) \(backend.name) \(precision) \(mode) "
+            "\(row.name) \(backend.name) \(precision) \(mode) "
               + "\(part.name)\(unravel(Int(tensor.components[i]), shape: part.shape))"
           }
         }

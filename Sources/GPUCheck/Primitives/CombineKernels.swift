@@ -41,7 +41,7 @@ private struct CombineArguments: KernelArguments {
     KernelUnit(
       file: "combine.cl",
       defines: [
-        ("KERNEL", name(function, mode)), ("RULE", "\(function)_\(mode.rawValue)"),
+        ("KERNEL", name(function, mode)), ("RULE", "of_two_\(function)_\(mode.rawValue)"),
         ("TABLES", "\(tables)"), ("VALUES", mode == .value ? "\(values)" : "0"),
       ])
   }

@@ -148,10 +148,25 @@ private struct LaneVisitor<T: LaneReal>: ElementVisitor {
   }
 }
 
-/// One of every operator, for the tests that walk the registry.
-package let everyOperator: [Operator] =
+/// The operators of dense networks and every element function, for the tests that walk the registry.
+package let everyLayer: [Operator] =
   [.dense(.outIn), .dense(.inOut), .softmax, .softmaxCrossEntropy, .multiclassHinge(margin: 1)]
   + everyElementFunction.map { .element($0) }
+
+/// One of every operator over tensors of any shape.
+package let everyTensorOperator: [Operator] =
+  CombineFunction.allCases.map { .combine($0) }
+  + Reduction.allCases.map {
+    .gather(
+      GatherMap(outputShape: [1], columns: 2, inner: 1, starts: [0, 2], sources: [0, 1]), $0)
+  } + [
+    .logSoftmax, .reshape([1]), .select, .matrixProduct(MatrixProductForm()),
+    .convolution(ConvolutionForm(strides: [1], dilations: [1], padding: [(0, 0)])),
+    .concatenate(axis: 0),
+  ]
+
+/// One of every operator, for the tests that walk the registry.
+package let everyOperator = everyLayer + everyTensorOperator
 
 /// One of every element function.
 package let everyElementFunction: [ElementFunction] = [
