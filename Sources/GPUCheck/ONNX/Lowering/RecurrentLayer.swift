@@ -11,8 +11,8 @@ struct RecurrentDirection {
   let units: Int
   /// Rᵀ, `[units, gates · units]`.
   let recurrence: LoweredValue
-  /// R's half of the bias, where the cell adds it by itself.
-  let recurrentBias: LoweredValue?
+  /// The same in a GRU's parts; nil for other cells.
+  let gru: GRURecurrence?
   /// For i, o and f, `[units]` each.
   let peepholes: [LoweredValue]?
   let activations: [(LoweredValue) throws -> LoweredValue]
@@ -28,18 +28,23 @@ struct RecurrentDirection {
   func activate(_ number: Int, _ x: LoweredValue) throws -> LoweredValue {
     try activations[number](clip.map { try builder.clip(x, -$0, $0) } ?? x)
   }
+}
 
-  /// Rᵀ in two parts, of the first gates and the rest.
-  func splitRecurrence(at column: Int) throws -> (LoweredValue, LoweredValue) {
-    let parts = try builder.split(
-      builder.permuted(recurrence, [1, 0]), axis: 0, [column, recurrence.shape[1] - column])
-    return (try builder.permuted(parts[0], [1, 0]), try builder.permuted(parts[1], [1, 0]))
-  }
+/// What a GRU adds by itself: R and R's half of the bias, of the gates z and r and of the candidate h.
+struct GRURecurrence {
+  /// Rᵀ, `[units, 2 · units]` and `[units, units]`.
+  let gates: LoweredValue
+  let candidate: LoweredValue
+  let gatesBias: LoweredValue?
+  let candidateBias: LoweredValue?
 
-  func splitRecurrentBias(at column: Int) throws -> (LoweredValue?, LoweredValue?) {
-    guard let bias = recurrentBias else { return (nil, nil) }
-    let parts = try builder.split(bias, axis: 0, [column, bias.count - column])
-    return (parts[0], parts[1])
+  /// - Parameter weights: R, `[3 · units, units]`.
+  init(weights: LoweredValue, bias: LoweredValue?, units: Int, _ builder: GraphBuilder) throws {
+    let parts = try builder.split(weights, axis: 0, [2 * units, units])
+    gates = try builder.permuted(parts[0], [1, 0])
+    candidate = try builder.permuted(parts[1], [1, 0])
+    let biases = try bias.map { try builder.split($0, axis: 0, [2 * units, units]) }
+    (gatesBias, candidateBias) = (biases?[0], biases?[1])
   }
 }
 
@@ -128,10 +133,11 @@ struct RecurrentLayer {
       try builder.split($0, axis: 0, [width, width])
     }
     if gates != 3, let both = bias { bias = [try builder.add(both[0], both[1])] }
+    let recurrence = try require(part(2, number, [width, units]))
     let direction = RecurrentDirection(
-      builder: builder, units: units,
-      recurrence: try builder.permuted(require(part(2, number, [width, units])), [1, 0]),
-      recurrentBias: gates == 3 ? bias?[1] : nil,
+      builder: builder, units: units, recurrence: try builder.permuted(recurrence, [1, 0]),
+      gru: try gates == 3
+        ? GRURecurrence(weights: recurrence, bias: bias?[1], units: units, builder) : nil,
       peepholes: try gates == 4
         ? part(7, number, [3 * units]).map {
           try builder.split($0, axis: 0, [units, units, units])

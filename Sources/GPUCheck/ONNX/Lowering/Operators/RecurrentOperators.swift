@@ -57,25 +57,26 @@ enum RecurrentOperators {
     let units = direction.units
     let parts = try builder.split(input, axis: 1, [2 * units, units])
     var gates = parts[0]
-    let (twoR, oneR) = try direction.splitRecurrence(at: 2 * units)
-    let (twoB, oneB) = try direction.splitRecurrentBias(at: 2 * units)
+    guard let recurrence = direction.gru else { return state }
     if let hidden = state.hidden {
-      gates = try builder.add(gates, builder.matrixProduct(hidden, twoR))
+      gates = try builder.add(gates, builder.matrixProduct(hidden, recurrence.gates))
     }
-    if let twoB { gates = try builder.add(gates, twoB) }
+    if let bias = recurrence.gatesBias { gates = try builder.add(gates, bias) }
     let both = try builder.split(direction.activate(0, gates), axis: 1, [units, units])
     let (z, r) = (both[0], both[1])
     var candidate = parts[1]
     if linearFirst {
-      var inner = try state.hidden.map { try builder.matrixProduct($0, oneR) }
-      if let oneB { inner = try inner.map { try builder.add($0, oneB) } ?? oneB }
+      var inner = try state.hidden.map { try builder.matrixProduct($0, recurrence.candidate) }
+      if let bias = recurrence.candidateBias {
+        inner = try inner.map { try builder.add($0, bias) } ?? bias
+      }
       if let inner { candidate = try builder.add(candidate, builder.multiply(r, inner)) }
     } else {
       if let hidden = state.hidden {
         candidate = try builder.add(
-          candidate, builder.matrixProduct(builder.multiply(r, hidden), oneR))
+          candidate, builder.matrixProduct(builder.multiply(r, hidden), recurrence.candidate))
       }
-      if let oneB { candidate = try builder.add(candidate, oneB) }
+      if let bias = recurrence.candidateBias { candidate = try builder.add(candidate, bias) }
     }
     candidate = try direction.activate(1, candidate)
     var hidden = try builder.multiply(builder.complement(z), candidate)
