@@ -77,11 +77,11 @@ import Testing
           .squaredError, .mean, output: nil, labels: Tensor(shape: [2, 2], values: [0, 4, 3, 4])),
         4.25
       ),
-      (.loss(.softmaxCrossEntropy, .sum, output: "z", labels: vector(0, 1)), 3.0552971615961764),
+      (.loss(.softmaxCrossEntropy, .sum, output: "z", labels: vector(0, 1)), 3.0553027000628603),
       (
         .loss(
           .softmaxCrossEntropy, .sum, output: "z",
-          labels: Tensor(shape: [2, 2], values: [1, 0, 0, 1])), 3.0552971615961764
+          labels: Tensor(shape: [2, 2], values: [1, 0, 0, 1])), 3.0553027000628603
       ),
     ]
     for (cost, expected) in costs {
@@ -94,7 +94,7 @@ import Testing
       error {
         _ = try ONNXProblemSource(model: linear).lower(
           batch: ["x": x], parameters: ["w": w], gradient: ["w"])
-      }.contains("found z [2, 2]; export the model with its loss"))
+      }.contains("found z [n, 2]; export the model with its loss"))
   }
 
   /// A transposition of the last two axes costs nothing: the product takes it.
@@ -172,8 +172,8 @@ import Testing
     let x = ["x": vector(1, 2, 3)]
     let cases: [(batch: [String: Tensor], parameters: [String: Tensor], [String], String)] = [
       (
-        x, ["w": vector(1, 2, 3)], ["W1"],
-        "W1: the model has no input or initialiser of this name; found x, w"
+        x, ["w": vector(1, 2, 3)], ["kernel"],
+        "kernel: the model has no input or initialiser of this name; found x, w"
       ),
       (
         x, [:], ["w"],
@@ -235,11 +235,11 @@ import Testing
         node("ReduceSum", ["b"], ["J"], ["keepdims": .int(0)]), node("Other", ["w"], ["c"]),
       ], inputs: [value("w", [.size(1)])], outputs: [value("J", []), value("c", [.size(3)])])
     let source = ONNXProblemSource(model: strange)
-    #expect(try source.unsupported().map(\.operation) == ["RandomNormalLike", "Unheard"])
+    #expect(try source.unsupported().map(\.operation) == ["Unheard", "RandomNormalLike"])
     let found = error {
       _ = try source.lower(batch: [:], parameters: ["w": vector(1)], gradient: ["w"])
     }
-    #expect(found.contains("not supported: RandomNormalLike (it draws random numbers"))
+    #expect(found.contains("not supported: Unheard, RandomNormalLike (it draws random numbers"))
   }
 
   /// Sizes that a file claims are checked before anything is allocated.
