@@ -15,7 +15,8 @@ struct ConformanceTable {
   init(_ tests: [NodeTest]) throws {
     for test in tests {
       // Integers that no double holds are no numbers of a cost.
-      guard let outputs = try? test.expected(), outputs.values.contains(where: \.elementType.isFloatingPoint)
+      guard let outputs = try? test.expected(),
+        outputs.values.contains(where: \.elementType.isFloatingPoint)
       else { continue }
       var row = rows[test.operation] ?? Row()
       row.total += 1
@@ -27,13 +28,22 @@ struct ConformanceTable {
     }
   }
 
+  /// The reason without the folder that the tests happened to lie in.
+  private func short(_ reason: String) -> String {
+    reason.split(separator: " ").map { word in
+      word.contains("/model.onnx:") ? "model.onnx:" : String(word)
+    }.joined(separator: " ")
+  }
+
   private static let controlFlow: Set = ["If", "Loop", "Scan"]
 
   /// The table of the supported operators, what fails of them, and the operators left out.
   var markdown: String {
     let known = Set(OperatorRegistry.all.map(\.name)).union(Self.controlFlow)
     let supported = rows.filter { known.contains($0.key) }.sorted { $0.key < $1.key }
-    let (passed, total) = supported.reduce((0, 0)) { ($0.0 + $1.value.passed, $0.1 + $1.value.total) }
+    let (passed, total) = supported.reduce((0, 0)) {
+      ($0.0 + $1.value.passed, $0.1 + $1.value.total)
+    }
     var lines = [
       "Of the node tests of the supported operators \(passed) of \(total) pass.", "",
       "| operator | passed | tests |", "|---|---|---|",
@@ -41,7 +51,7 @@ struct ConformanceTable {
     lines += supported.map { "| \($0.key) | \($0.value.passed) | \($0.value.total) |" }
     lines += ["", "What does not pass, and why:", ""]
     for (_, row) in supported {
-      lines += row.failures.map { "- `\($0.name)`: \($0.reason)" }
+      lines += row.failures.map { "- `\($0.name)`: \(short($0.reason))" }
     }
     let others = rows.keys.filter { !known.contains($0) }.sorted()
     lines += ["", "Operators that are not supported: \(others.joined(separator: ", "))."]

@@ -48,15 +48,16 @@ package enum OperatorRegistry {
     SoftmaxOperators.operators,
     LossOperators.operators, ReductionOperators.operators, LayoutOperators.operators,
     IndexingOperators.operators,
-    ConstantOperators.operators, CastOperators.operators,
+    ConstantOperators.operators, CastOperators.operators, RecurrentOperators.operators,
+    AttentionOperators.operators, ResizeOperators.operators,
   ]
 
-  private static let table = Dictionary(
+  private static let byName = Dictionary(
     all.map { ("\($0.domain)|\($0.name)", $0) }, uniquingKeysWith: { first, _ in first })
 
   /// The lowering of a node's operator.
   package static func lowering(of node: ONNXNode) -> OperatorLowering? {
-    table["\(node.domain)|\(node.operation)"]
+    byName["\(node.domain)|\(node.operation)"]
   }
 
   /// Why an operator cannot be lowered at all; nil where it only is not.

@@ -57,6 +57,14 @@ enum ActivationOperators {
       if alpha == 1 { return try builder.element(.silu, x) }
       return try builder.multiply(x, builder.element(.sigmoid, builder.scale(x, alpha)))
     },
+    .one("SwiGLU", "`silu` of A, or A·sigmoid(α·A), times B") { call, builder in
+      let (a, alpha) = (try call.input(0), try call.float("alpha", 1))
+      let gate =
+        try alpha == 1
+        ? builder.element(.silu, a)
+        : builder.multiply(a, builder.element(.sigmoid, builder.scale(a, alpha)))
+      return try builder.multiply(gate, call.input(1))
+    },
     .one("ThresholdedRelu", "`select`: x above α, else 0") { call, builder in
       let x = try call.input(0)
       return try builder.select(

@@ -4,7 +4,9 @@ enum ArithmeticOperators {
   static let operators: [OperatorLowering] = [
     .one("Add", "`add`") { try $1.add($0.input(0), $0.input(1)) },
     .one("Sub", "`subtract`") { try $1.subtract($0.input(0), $0.input(1)) },
-    .one("Mul", "`multiply`; x·sigmoid(x) is `silu`") { call, builder in
+    .one(
+      "Mul", "`multiply`; x·x is `square`, x·sigmoid(x) is `silu`, ½·x·(1 + erf(x/√2)) is `gelu`"
+    ) { call, builder in
       try product(call.input(0), call.input(1), builder)
     },
     .one("Div", "`divide`; of integers the whole part, towards 0") { call, builder in
@@ -83,10 +85,15 @@ enum ArithmeticOperators {
     return try values.dropFirst().reduce(first) { try builder.combine(function, $0, $1) }
   }
 
-  /// a·b, which keeps more digits as one function where b is the sigmoid of a.
+  /// a·b, which keeps more digits as one function where b is a, or the sigmoid of a.
   private static func product(_ a: LoweredValue, _ b: LoweredValue, _ builder: GraphBuilder) throws
     -> LoweredValue
   {
+    if case .node(let one) = a.content, case .node(let other) = b.content, one == other,
+      a.isTransposed == b.isTransposed
+    {
+      return try builder.element(.square, a)
+    }
     for (x, gate) in [(a, b), (b, a)] where x.shape == gate.shape && !x.isTransposed {
       if case .node(let id) = x.content, let (operation, inputs) = builder.definition(gate),
         operation == .element(.sigmoid), inputs == [id]
@@ -94,6 +101,7 @@ enum ArithmeticOperators {
         return try builder.element(.silu, x)
       }
     }
+    if let gelu = try GELUPattern(builder).match(a, b) { return gelu }
     return try builder.multiply(a, b)
   }
 

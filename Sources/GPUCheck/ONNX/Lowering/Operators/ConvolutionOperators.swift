@@ -112,7 +112,8 @@ enum ConvolutionOperators {
     return zip(input.indices, shape).map { axis, extent in
       let total =
         window.strides[axis] * (input[axis] - 1) + extra[axis] + window.reach(axis) - extent
-      return SpatialWindow.halves(max(0, total), upper: mode == "SAME_UPPER")
+      // An output larger than what the window makes has zeros at its end.
+      return total < 0 ? (0, total) : SpatialWindow.halves(total, upper: mode == "SAME_UPPER")
     }
   }
 }

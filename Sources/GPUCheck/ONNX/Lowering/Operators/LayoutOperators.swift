@@ -83,8 +83,10 @@ enum LayoutOperators {
       else { throw call.error("found shape \(x.shape), expected [batch, channels, height, width]") }
       let (n, c, h, w) = (x.shape[0], x.shape[1], x.shape[2] / block, x.shape[3] / block)
       let split = try builder.reshape(x, [n, c, h, block, w, block])
+      let isColumnFirst = try call.string("mode", "DCR") == "CRD"
       return try builder.reshape(
-        builder.permuted(split, [0, 3, 5, 1, 2, 4]), [n, c * block * block, h, w])
+        builder.permuted(split, isColumnFirst ? [0, 1, 3, 5, 2, 4] : [0, 3, 5, 1, 2, 4]),
+        [n, c * block * block, h, w])
     },
     .one("Trilu", "`select`: x within the triangle, else 0") { call, builder in
       let x = try call.input(0)

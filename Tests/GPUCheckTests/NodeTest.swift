@@ -1,0 +1,1 @@
+../ONNXConformance/NodeTest.swift
