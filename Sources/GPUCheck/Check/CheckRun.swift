@@ -218,7 +218,7 @@ struct CheckRun {
   func bar(_ i: Int) -> Double {
     let stored = gradient.elementType.unitRoundoff * scales.gradient[estimates.components[i]]
     return Self.numericWidth * estimates.rounding[i] + Self.gradientWidth * stored
-      + estimates.truncation[i]
+      + estimates.truncation[i] + (scales.constants?[estimates.components[i]] ?? 0)
   }
 
   /// dθ less what dθ_approx allows: 0 between the slopes at a tie.

@@ -98,7 +98,7 @@ public final class Checker: Sendable {
   ) throws -> CheckRun {
     let tieRoundoff = max(
       problem.gradient.elementType.unitRoundoff, Precision.f64.unitRoundoff)
-    let scales = ErrorScales(baseline)
+    let scales = ErrorScales(baseline, of: problem.gradient.elementType)
     let prepare = { @Sendable (backend: any Backend, mode: LaneMode, precision: Precision) in
       try backend.prepare(baseline, mode: mode, precision: precision, tieRoundoff: tieRoundoff)
     }

@@ -10,6 +10,10 @@ package struct ErrorScales: Sendable {
   /// Of dθ_approx from lanes, `[parameters]`.
   package let lanes: [Double]
 
+  /// How far dθ may be off, whatever its precision, since constants of the model were rounded;
+  /// nil where none was.
+  package private(set) var constants: [Double]?
+
   /// Given scales, `[parameters]` each.
   package init(gradient: [Double], lanes: [Double]) {
     self.gradient = gradient
@@ -21,9 +25,38 @@ package struct ErrorScales: Sendable {
     lanes = Self.deviations(baseline) { _ in .lanes }
   }
 
+  /// The scales for a gradient of a precision: in float64 the rounding of constants matters.
+  package init(_ baseline: Baseline, of gradient: ElementType) {
+    self.init(baseline)
+    if gradient == .float64 { constants = ConstantRounding.deviations(baseline) }
+  }
+
+  /// dθ, for what changes it.
+  static func gradient(_ baseline: Baseline) -> [Double] {
+    var gradient = [Double](repeating: 0, count: baseline.graph.layout.count)
+    walk(baseline) { _ in
+      .lanes
+    } deliver: { i, value, _ in
+      gradient[i] = value
+    }
+    return gradient
+  }
+
   private static func deviations(
     _ baseline: Baseline, _ source: ([[Double]?]) -> ErrorSource
   ) -> [Double] {
+    var deviations = [Double](repeating: 0, count: baseline.graph.layout.count)
+    walk(baseline, source) { i, gradient, variance in
+      deviations[i] = (variance + unitVariance * gradient * gradient).squareRoot()
+    }
+    return deviations
+  }
+
+  /// One backward pass, which hands on every component of θ with its gradient and its variance.
+  private static func walk(
+    _ baseline: Baseline, _ source: ([[Double]?]) -> ErrorSource,
+    deliver: (_ component: Int, _ gradient: Double, _ variance: Double) -> Void
+  ) {
     let graph = baseline.graph
     var adjoints = [Adjoint?](repeating: nil, count: graph.nodes.count)
     func add(_ adjoint: Adjoint, to node: Graph.NodeID) {
@@ -41,17 +74,23 @@ package struct ErrorScales: Sendable {
       }
       add(adjoint, to: term.node)
     }
-    var deviations = [Double](repeating: 0, count: graph.layout.count)
+    // A segment may stand in several nodes: it is done when the first of them is.
+    var first: [Int: Graph.NodeID] = [:]
+    for (id, node) in graph.nodes.enumerated().reversed() {
+      if case .parameter(let segment) = node.definition { first[segment] = id }
+    }
     for node in graph.nodes.indices.reversed() {
       guard let adjoint = adjoints[node] else { continue }
       adjoints[node] = nil
       switch graph.nodes[node].definition {
       case .constant: continue
       case .parameter(let segment):
+        if let first = first[segment], first != node {
+          add(adjoint, to: first)
+          continue
+        }
         for (at, i) in graph.layout.segments[segment].range.enumerated() {
-          let rounded =
-            adjoint.variance[at] + unitVariance * adjoint.gradient[at] * adjoint.gradient[at]
-          deviations[i] = rounded.squareRoot()
+          deliver(i, adjoint.gradient[at], adjoint.variance[at])
         }
       case .apply(let operation, let inputs):
         let parts = operation.primitive.backward(
@@ -62,6 +101,5 @@ package struct ErrorScales: Sendable {
         }
       }
     }
-    return deviations
   }
 }

@@ -63,6 +63,18 @@ public struct Graph: Sendable {
     terms.append(CostTerm(node: node, factor: factor))
   }
 
+  /// The same graph with some constants replaced by others of their shape; nil leaves one as it is.
+  func replacingConstants(_ replacement: (NodeID, Tensor) -> Tensor?) -> Graph {
+    var graph = self
+    for (id, node) in nodes.enumerated() {
+      guard case .constant(let tensor) = node.definition, let other = replacement(id, tensor),
+        other.shape == tensor.shape
+      else { continue }
+      graph.nodes[id].definition = .constant(other)
+    }
+    return graph
+  }
+
   private mutating func append(_ node: Node) -> NodeID {
     nodes.append(node)
     return nodes.count - 1
