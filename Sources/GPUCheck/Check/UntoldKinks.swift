@@ -1,6 +1,7 @@
 /// Kinks in a user's own code, which nothing tells of.
 extension CheckRun {
-  /// Truncation far beyond the rounding tells of kinks: components of which that is so are tried again with smaller steps, as long as that makes their bars smaller.
+  /// Truncation far beyond the rounding tells of kinks: components of which that is so are tried again
+  /// with smaller steps, as long as that makes their bars smaller.
   mutating func sharpen() throws {
     func blunt(_ i: Int) -> Bool {
       estimates.flags[i].isEmpty
