@@ -80,6 +80,75 @@ struct CostNoiseTests {
     #expect(try !check(average: 25, error: 0.05, cost).passed)
   }
 
+  /// Σ_k max(0, a_k·θ_i + b_k)² + |…| of some lines: a smooth part, and kinks at every distance of θ.
+  private struct Kinked: Sendable {
+    let theta: [Double]
+    let lines: [(slope: Double, place: Double)]
+    let gradient: [Double]
+
+    init(seed: UInt64) {
+      var random = SplitMix64(seed: seed)
+      theta = (0..<60).map { _ in Double.random(in: -1...1, using: &random) }
+      // For every component a kink at a distance from 1e-8 to 1, and one elsewhere.
+      let points = theta
+      lines = points.flatMap { point in
+        let far = pow(10, Double.random(in: -8...0, using: &random))
+        return [
+          (
+            Double.random(in: -1...1, using: &random),
+            point + (Bool.random(using: &random) ? far : -far)
+          ),
+          (Double.random(in: -1...1, using: &random), Double.random(in: -1...1, using: &random)),
+        ]
+      }
+      let all = lines
+      gradient = theta.enumerated().map { i, t in
+        cos(t) + all[2 * i...2 * i + 1].reduce(0) { $0 + (t > $1.place ? $1.slope : 0) }
+      }
+    }
+
+    @Sendable func cost(_ theta: [Double]) -> Double {
+      theta.indices.reduce(0) { sum, i in
+        lines[2 * i...2 * i + 1].reduce(sum + sin(theta[i])) {
+          $0 + $1.slope * max(0, theta[i] - $1.place)
+        }
+      }
+    }
+  }
+
+  @Test(
+    "Kinks at every distance are no error, in double and in float32",
+    arguments: 0..<12 as Range<UInt64>,
+    [false, true])
+  func kinks(seed: UInt64, isSingle: Bool) throws {
+    let problem = Kinked(seed: seed)
+    let layout = ParameterLayout([("t", [problem.theta.count])])
+    func check(_ gradient: [Double]) throws -> CheckReport {
+      try Checker.check(
+        parameters: ParameterVector(layout: layout, values: problem.theta),
+        gradient: ParameterVector(layout: layout, values: gradient)
+      ) { isSingle ? Double(Float(problem.cost($0))) : problem.cost($0) }
+    }
+    let right = try check(problem.gradient)
+    #expect(right.wrong == 0, "\(right.worst.prefix(3))")
+    guard !isSingle else { return }
+    #expect(right.passed)
+    var wrong = problem.gradient
+    wrong[7] += 0.01
+    #expect(try !check(wrong).passed)
+  }
+
+  @Test("Large parameters with a kink beside them do not end a check")
+  func largeParameters() throws {
+    let layout = ParameterLayout([("t", [2])])
+    let theta = [1e6, -3e5]
+    let report = try Checker.check(
+      parameters: ParameterVector(layout: layout, values: theta),
+      gradient: ParameterVector(layout: layout, values: [1, 1])
+    ) { max(0, $0[0] - 1e6 + 1e-9) + ($0[1] + 3e5) + 1e-3 }
+    #expect(report.wrong == 0, "\(report.worst)")
+  }
+
   @Test("A right zero at a minimum passes, a wrong one does not")
   func minimum() throws {
     let layout = ParameterLayout([("t", [3])])

@@ -60,6 +60,7 @@ struct CheckRun {
     try firstDifferences()
     try settleKinks(estimates.flags.indices.filter { metKink($0) })
     try measureTruncation()
+    if costNoise != nil { try sharpen() }
   }
 
   /// Whether a component's lanes met a kink, and all came back.
@@ -112,7 +113,7 @@ struct CheckRun {
     try settleTies(tied, steps: tied.map { unsettled.contains($0) ? step : estimates.epsilon[$0] })
   }
 
-  private static let smallestStep = 1e-13
+  static let smallestStep = 1e-13
 
   private mutating func settleTies(_ tied: [Int], steps: [Double]) throws {
     let slopes = { [self] (policy: TiePolicy) in
@@ -188,22 +189,25 @@ struct CheckRun {
   private static let truncationSample = 512
 
   private mutating func spread(_ all: Range<Int>, _ chosen: [Int], _ half: [Int: Double]) {
-    var truncation = ScaledNorm()
-    var bend = ScaledNorm()
     for i in chosen {
-      let error = truncationError(full: estimates.numeric[i], half: half[i] ?? .nan)
-      estimates.truncation[i] = error
-      truncation.add(error)
-      bend.add(estimates.bend[i])
+      estimates.truncation[i] = truncationError(
+        full: estimates.numeric[i], half: half[i] ?? .nan)
     }
     guard chosen.count < all.count, !chosen.isEmpty else { return }
-    let size = Double(chosen.count).squareRoot()
-    let typical = 3 * truncation.value / size
-    let typicalBend = bend.value / size
+    let typical = 3 * typicalSize(chosen.map { estimates.truncation[$0] })
+    let typicalBend = typicalSize(chosen.map { estimates.bend[$0] })
     for i in all where half[i] == nil && estimates.flags[i].isEmpty {
       let weight = typicalBend > 0 ? min(3, estimates.bend[i] / typicalBend) : 1
       estimates.truncation[i] = typical * (0.1 + weight)
     }
+  }
+
+  /// The root mean square; where nothing tells of kinks, from the median, which they do not move.
+  private func typicalSize(_ sizes: [Double]) -> Double {
+    guard costNoise == nil else { return 2 * sizes.sorted()[sizes.count / 2] }
+    var norm = ScaledNorm()
+    for size in sizes { norm.add(size) }
+    return norm.value / Double(sizes.count).squareRoot()
   }
 
   /// The truncation error of the difference with the full step, where halving it divides the error
@@ -266,7 +270,7 @@ struct CheckRun {
 
   /// Evaluates components again, by exact central differences in f64 with a step and its half; the
   /// half step's is kept. Returns those that crossed a kink, which stay as they were.
-  private mutating func closeLook(
+  mutating func closeLook(
     at chosen: [Int], steps: [Double], advance: (Int) throws -> Void = { _ in }
   ) throws -> [Int] {
     var crossed: [Int] = []
@@ -288,7 +292,7 @@ struct CheckRun {
       estimates.epsilon[i] = list[2].step
       estimates.scheme[i] = .central
       // A third of this is left after halving the step; the rest is for higher orders.
-      estimates.truncation[i] = (full - half).magnitude
+      estimates.truncation[i] = (full - half).magnitude + (costNoise == nil ? 0 : kink(list))
       estimates.rounding[i] = rounding(i, close, step: list[2].step)
     }
     return crossed
@@ -300,7 +304,12 @@ struct CheckRun {
     advance: (Int) throws -> Void = { _ in }
   ) throws -> [[Perturbation.Change]] {
     let components = chosen.map { estimates.components[$0] }
-    let sizes = Dictionary(uniqueKeysWithValues: zip(components, steps))
+    // Where θ itself is moved no step may vanish beside it.
+    let least = close.mode == .value ? 16 * close.precision.unitRoundoff : 0
+    let sizes = Dictionary(
+      uniqueKeysWithValues: zip(components, steps).map {
+        ($0, max($1, least * close.theta[$0].magnitude))
+      })
     return try close.changes(
       of: components,
       stepsOf: { component in

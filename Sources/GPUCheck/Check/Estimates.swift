@@ -31,6 +31,15 @@ struct Estimates {
 
   var count: Int { components.count }
 
+  /// Puts back what was known of a component.
+  mutating func restore(_ i: Int, from other: Estimates) {
+    numeric[i] = other.numeric[i]
+    truncation[i] = other.truncation[i]
+    rounding[i] = other.rounding[i]
+    epsilon[i] = other.epsilon[i]
+    scheme[i] = other.scheme[i]
+  }
+
   /// Takes away the components whose lanes were lost, and returns them.
   mutating func removeLost() -> [Int] {
     let kept = flags.indices.filter { !flags[$0].contains(.lost) }

@@ -13,9 +13,9 @@ package struct LibraryCost: Sendable {
   /// How long one evaluation may take.
   package let seconds: Double
 
-  /// Throws an `InputError` where there is no such file.
+  /// Throws an `InputError` where there are no such files.
   package init(program: URL, path: String, batch: String? = nil, seconds: Double = 60) throws {
-    _ = try InputFile.read(path)
+    for file in [path] + (batch.map { [$0] } ?? []) { _ = try InputFile.read(file) }
     // What the system is given without a slash it looks for elsewhere.
     self.path = URL(fileURLWithPath: path).path
     self.program = program
@@ -48,20 +48,7 @@ package struct LibraryCost: Sendable {
     return UserCost(
       evaluators: evaluators,
       name: "library \(name), \(TextFormat.count(evaluators.count, "core"))",
-      identity: try UserCost.identity(of: [path] + (batch.map { [$0] } ?? [])), losses: losses)
-  }
-}
-
-extension UserCost {
-  /// A hash of the bytes of files.
-  static func identity(of files: [String]) throws -> UInt64 {
-    var hash = StableHash()
-    for file in files {
-      let data = try InputFile.read(file)
-      hash.add(data.count)
-      data.withUnsafeBytes { hash.add($0) }
-    }
-    return hash.value
+      files: [path] + (batch.map { [$0] } ?? []), losses: losses)
   }
 }
 

@@ -23,7 +23,7 @@ extension Checker {
     let unused = source.unused
     return UserCost(
       evaluators: [evaluator], name: backend.name,
-      identity: try UserCost.identity(of: files),
+      files: files,
       warnings: unused.isEmpty
         ? [] : ["the batch holds \(listed(unused)), which cost does not ask for"])
   }

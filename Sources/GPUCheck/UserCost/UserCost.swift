@@ -7,21 +7,21 @@ package struct UserCost: Sendable {
   package var evaluators: [any LaneEvaluator]
   /// Where it runs, for reports.
   package var name: String
-  /// A hash of what the cost is made of, by which a journal knows it; nil where nothing tells it from
-  /// another.
-  package var identity: UInt64?
+  /// The files that the cost is made of, by whose bytes a journal knows it; none where nothing tells it
+  /// from another.
+  package var files: [String]
   /// Evaluations that never came back; nil where a cost that crashes takes the check with it.
   package var losses: LossLog?
   /// What a report must say.
   package var warnings: [String] = []
 
   package init(
-    evaluators: [any LaneEvaluator], name: String, identity: UInt64? = nil, losses: LossLog? = nil,
+    evaluators: [any LaneEvaluator], name: String, files: [String] = [], losses: LossLog? = nil,
     warnings: [String] = []
   ) {
     self.evaluators = evaluators
     self.name = name
-    self.identity = identity
+    self.files = files
     self.losses = losses
     self.warnings = warnings
   }

@@ -81,7 +81,7 @@ extension Checker {
     _ cost: UserCost, _ parameters: ParameterVector, _ options: CheckOptions, _ stored: ElementType
   ) throws -> JournalFile? {
     guard let path = options.journal else { return nil }
-    guard let identity = cost.identity else {
+    guard !cost.files.isEmpty else {
       throw InputError(
         "a closure's results cannot be kept in a journal: nothing tells one closure from another",
         remedy: "leave journal")
@@ -89,8 +89,20 @@ extension Checker {
     return try JournalFile(
       path,
       JournalIdentity(
-        cost: identity, parameters, options, cost.evaluators.first?.precision ?? .f64, stored,
+        cost: hash(of: cost.files), parameters, options, cost.evaluators.first?.precision ?? .f64,
+        stored,
         device: cost.name))
+  }
+
+  /// A hash of the bytes of files.
+  private static func hash(of files: [String]) throws -> UInt64 {
+    var hash = StableHash()
+    for file in files {
+      let data = try InputFile.read(file)
+      hash.add(data.count)
+      data.withUnsafeBytes { hash.add($0) }
+    }
+    return hash.value
   }
 
   /// Nothing is known of what such a cost sums: rounding of dθ is taken relative to its own size and
