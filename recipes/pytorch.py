@@ -9,17 +9,14 @@ torch 2.6 or later, onnx and onnxscript; safetensors where it is installed.
 """
 
 import copy
-import io
-import logging
 import warnings
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from recipes import files, onnx_names
-from recipes.pytorch_losses import SpelledOutLosses
+from recipes.pytorch_export import converted
 from recipes.pytorch_module import (CostModule, call, dropout_of, named_batch,
                                     rounded_attributes, short_name,
                                     with_own_statistics)
@@ -150,73 +147,6 @@ def autograd(cost, theta, batch):
                                 allow_unused=True)
     return {name: torch.zeros_like(value) if slope is None else slope
             for (name, value), slope in zip(leaves.items(), found)}
-
-
-class FlatCost(torch.nn.Module):
-    """A cost as a module of positional tensors, as exporters want it."""
-
-    def __init__(self, cost, theta, batch, owned):
-        super().__init__()
-        self.cost, self.owned = cost, owned
-        self.theta, self.batch = list(theta), list(batch)
-        self.training = owned.training if owned is not None else False
-
-    def forward(self, *tensors):
-        batch = dict(zip(self.batch, tensors))
-        theta = dict(zip(self.theta, tensors[len(batch):]))
-        with SpelledOutLosses():
-            return self.cost(theta, batch).reshape(())
-
-
-def converted(cost, theta, batch, opset, owned):
-    """The cost as an ONNX model: through torch.export, or by tracing where
-    that cannot follow the code (control flow that depends on values)."""
-    import onnx
-
-    flat = FlatCost(cost, theta, batch, owned)
-    tensors = (*batch.values(), *theta.values())
-    names = {"input_names": [*batch, *theta], "output_names": ["J"],
-             "opset_version": opset}
-    with quiet():
-        try:
-            return torch.onnx.export(
-                flat, tensors, dynamo=True, verbose=False,
-                **names).model_proto
-        except ImportError:
-            raise
-        except Exception as failure:
-            first = failure
-        buffer = io.BytesIO()
-        try:
-            torch.onnx.export(
-                flat, tensors, buffer, dynamo=False,
-                training=torch.onnx.TrainingMode.PRESERVE,
-                do_constant_folding=False, **names)
-        except Exception as second:
-            reason = (str(first).strip().splitlines() or [repr(first)])[0]
-            raise ValueError(
-                f"PyTorch cannot export the cost ({reason}); nor can its "
-                f"tracer ({str(second).strip().splitlines()[0]})") from first
-    return onnx.load_from_string(buffer.getvalue())
-
-
-@contextmanager
-def quiet():
-    """Keeps the exporters' progress notes and warnings to themselves."""
-    loggers = [logging.getLogger(f"torch.{part}") for part in ("onnx", "fx")]
-    levels = [logger.level for logger in loggers]
-    fast = torch.backends.mha.get_fastpath_enabled()
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels):
-            logger.setLevel(level)
-        torch.backends.mha.set_fastpath_enabled(fast)
 
 
 def arrays(tensors):

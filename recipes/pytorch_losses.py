@@ -1,6 +1,6 @@
 """Cross-entropies that PyTorch's exporters write wrongly, spelled out.
 
-Both drop `label_smoothing` without a word (torch 2.13 and 2.15), and ONNX's
+Both drop `label_smoothing` without a word, and ONNX's
 SoftmaxCrossEntropyLoss knows class indices only.
 """
 
