@@ -55,6 +55,8 @@ package protocol LaneEvaluator: Sendable {
   var precision: Precision { get }
   /// How many lanes of a segment are best given at once.
   func wantedLanes(segment: Int) -> Int
+  /// How many lanes take no longer than one.
+  var laneUnit: Int { get }
   /// ΔJ or J of every lane. Throws where a device fails.
   func evaluate(_ batch: LaneBatch) throws -> LaneResults
   /// What happened that a report must say.
@@ -62,6 +64,7 @@ package protocol LaneEvaluator: Sendable {
 }
 
 extension LaneEvaluator {
+  package var laneUnit: Int { 1 }
   package var notes: [String] { [] }
 }
 

@@ -71,6 +71,9 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     return try programs.program(units, specialisation)
   }
 
+  /// Two vectors a work-item are the least that a launch takes.
+  package var laneUnit: Int { 2 * vectorWidth }
+
   package func wantedLanes(segment: Int) -> Int { lock.withLock { capacities[segment] } }
 
   package var notes: [String] {

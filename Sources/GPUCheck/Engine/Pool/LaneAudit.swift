@@ -1,8 +1,9 @@
 import Kernels
+import Synchronization
 
 /// Looks a few lanes of every batch over on another path: the CPU's twin of the kernels, at the same
 /// precision. A launch that went wrong does not get past it.
-package struct LaneAudit: Sendable {
+package final class LaneAudit: Sendable {
   private let twin: any LaneEvaluator
   private let layout: ParameterLayout
   /// The standard rounding error of each component's derivative in units of u, `[parameters]`.
@@ -11,6 +12,13 @@ package struct LaneAudit: Sendable {
   private let costDeviation: Double
   private let seed: UInt64
 
+  /// How long audits have taken.
+  private let spent = Mutex(0.0)
+
+  /// An audit may take this long, and after that a share of what the device took: on large networks
+  /// the CPU is far behind it.
+  private static let freeSeconds = 2.0
+  private static let share = 0.1
   /// Lanes looked at of each batch: some that move J, and some of all.
   private static let telling = 4
   private static let any = 2
@@ -37,13 +45,23 @@ package struct LaneAudit: Sendable {
   }
 
   /// What is wrong with a batch's results, in words; nil where nothing was found.
-  func complaint(about results: LaneResults, of lanes: LaneBatch) throws -> String? {
+  ///
+  /// - Parameter seconds: how long the device has worked in all; 0 to look in any case.
+  func complaint(about results: LaneResults, of lanes: LaneBatch, after seconds: Double) throws
+    -> String?
+  {
     guard results.values.count == lanes.count, results.flags.count == lanes.count else {
       return "\(results.values.count) results for \(lanes.count) lanes"
     }
     // Either branch of a tie is taken throughout: where rounding decides what is a tie, two honest
     // paths may differ.
     guard lanes.tiePolicy == .natural else { return nil }
+    let mayLook = spent.withLock {
+      seconds == 0 || $0 < max(Self.freeSeconds, Self.share * seconds)
+    }
+    guard mayLook else { return nil }
+    let start = ContinuousClock.now
+    defer { spent.withLock { $0 += (ContinuousClock.now - start).seconds } }
     let chosen = chooseLanes(lanes)
     let again = try twin.evaluate(
       LaneBatch(

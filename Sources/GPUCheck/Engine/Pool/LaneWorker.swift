@@ -49,7 +49,10 @@ package final class LaneWorker: @unchecked Sendable {
       // The last lanes are shared too: nobody takes more than its part of what is left.
       let fair = sharers > 1 ? max(1, board.waiting / (2 * sharers)) : .max
       let part = board.take { segment in
-        min(fair, pace.lanes(segment: segment, atMost: evaluator.wantedLanes(segment: segment)))
+        let wanted = min(
+          fair, pace.lanes(segment: segment, atMost: evaluator.wantedLanes(segment: segment)))
+        // Less than a unit takes as long as a whole one.
+        return max(wanted, evaluator.laneUnit)
       }
       guard let part else { return }
       switch evaluate(part.lanes) {
@@ -69,12 +72,13 @@ package final class LaneWorker: @unchecked Sendable {
   private func evaluate(_ lanes: LaneBatch) -> Result<LaneResults, any Error> {
     Result {
       var results = try timed(lanes)
-      guard let audit, let first = try audit.complaint(about: results, of: lanes) else {
+      guard let audit, let first = try audit.complaint(about: results, of: lanes, after: seconds)
+      else {
         return results
       }
       // Once may be the machine's fault, which happens; twice is the device's.
       results = try timed(lanes)
-      if let second = try audit.complaint(about: results, of: lanes) {
+      if let second = try audit.complaint(about: results, of: lanes, after: 0) {
         throw InputError(
           "it computes wrongly: \(second)", remedy: "choose another device, or cpu")
       }

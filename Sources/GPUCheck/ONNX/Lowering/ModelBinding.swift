@@ -18,9 +18,8 @@ struct ModelBinding {
   /// θ: the tensors that the gradient names.
   func parameters(_ given: [String: Tensor], gradient: [String]) throws -> ParameterVector {
     let names = Set(gradient)
-    for name in gradient where inputs[name] == nil && graph.initializers[name] == nil {
-      throw missing(name, others: names)
-    }
+    let unknown = gradient.filter { inputs[$0] == nil && graph.initializers[$0] == nil }.sorted()
+    if let first = unknown.first { throw missing(first, among: unknown, others: names) }
     let inputNames = graph.inputs.map(\.name)
     let order = inputNames + graph.initializerOrder.filter { inputs[$0] == nil }
     let tensors = try order.filter(names.contains).map { ($0, try parameter($0, given)) }
@@ -81,30 +80,32 @@ struct ModelBinding {
         : "correct it, or the model")
   }
 
-  /// A name of the gradient that the model does not have. Exporters fold parameters away: then
-  /// initialisers of other names, such as onnx::MatMul_42, stand for them.
-  private func missing(_ name: String, others: Set<String>) -> InputError {
+  /// Names of the gradient that the model does not have. Exporters fold parameters away: then
+  /// initialisers of other names, such as onnx::MatMul_42, stand for them, or nothing does.
+  private func missing(_ name: String, among unknown: [String], others: Set<String>) -> InputError {
     let known =
       graph.inputs.map(\.name) + graph.initializerOrder.filter { inputs[$0] == nil }
     let spare = known.filter {
       !others.contains($0) && elementType(of: $0).isFloatingPoint
     }
-    let made = spare.filter { $0.contains("::") || $0.hasPrefix("val_") }
     var problem = "the model has no input or initialiser of this name"
-    let nearest = nearestName(to: name, among: spare)
-    if nearest == nil, !made.isEmpty {
-      problem +=
-        "; the exporter has probably folded or transposed it: the model holds \(listed(made)) in "
-        + "the place of parameters"
-    } else if nearest == nil {
-      problem += "; found \(known.isEmpty ? "none" : listed(known))"
+    if unknown.count > 1 { problem += ", nor of \(listed(Array(unknown.dropFirst())))" }
+    if let nearest = nearestName(to: name, among: spare) {
+      return InputError(
+        problem, tensor: name, remedy: "did you mean '\(nearest)'? (--rename \(name)=\(nearest))")
     }
+    // Where the model has some of the gradient's names, its exporter knew them all.
+    guard unknown.count < others.count else {
+      return InputError(
+        problem + "; found \(known.isEmpty ? "none" : listed(known))", tensor: name,
+        remedy: "name each tensor as the model does, or give --rename FROM=TO")
+    }
+    let made = spare.filter { graph.initializers[$0] != nil }
+    problem += "; the exporter has folded \(unknown.count == 1 ? "it" : "them")"
+    if !made.isEmpty { problem += " into constants such as \(listed(made))" }
     return InputError(
       problem, tensor: name,
-      remedy: nearest.map { "did you mean '\($0)'? (--rename \(name)=\($0))" }
-        ?? (made.isEmpty
-          ? "name each tensor as the model does, or give --rename FROM=TO"
-          : "export the model with its parameters as inputs, or without constant folding"))
+      remedy: "export the model with its parameters as inputs, or without constant folding")
   }
 
   // MARK: The batch
