@@ -24,6 +24,11 @@
 #define VECTOR_WIDTH 1
 #endif
 
+// Vectors wider than the machine's are passed between functions of one program only.
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Wpsabi"
+#endif
+
 #define PASTE_EXPANDED(a, b) a##b
 #define PASTE(a, b) PASTE_EXPANDED(a, b)
 

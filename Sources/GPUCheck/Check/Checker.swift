@@ -83,6 +83,7 @@ public final class Checker: Sendable {
       CheckReport.DeviceShare(name: $0.name, lanes: $0.lanes, seconds: $0.seconds)
     }
     report.recalled = journal?.recalled ?? 0
+    if let penalty = Penalty.finding(in: report, of: problem) { report.findings.append(penalty) }
     report.warnings =
       problem.warnings + crew.notes + pool.notes + [journal?.note].compactMap(\.self)
       + report.warnings
