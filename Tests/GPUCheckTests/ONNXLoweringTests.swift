@@ -165,6 +165,24 @@ import Testing
     #expect(abs(Textbook.cost(lowered.graph, [1, -2]) - expected) < 1e-15)
   }
 
+  /// A scale that is stored as float32 is the number it was before: the root of 6, a decimal, 1/7.
+  @Test(arguments: [
+    6.squareRoot(), 1 / 6.0.squareRoot(), 0.1, 1e-5, 1 / 7.0, -0.044715, 3, 1.2345678,
+  ])
+  func constantsAreWhatWasMeant(_ number: Double) throws {
+    let model = model(
+      [node("Mul", ["w", "c"], ["J"])], inputs: [value("w", [.size(1)])],
+      outputs: [value("J", [.size(1)])])
+    var source = model
+    source.graph.initializers["c"] = ONNXTensor(
+      name: "c", Tensor(shape: [], values: [Double(Float(number))]), type: .float32)
+    source.graph.initializerOrder = ["c"]
+    let lowered = try ONNXProblemSource(model: source).lower(
+      batch: [:], parameters: ["w": vector(1)], gradient: ["w"])
+    let expected = number == 1.2345678 ? Double(Float(number)) : number
+    #expect(Textbook.cost(lowered.graph, [1]) == expected)
+  }
+
   // MARK: θ and the batch
 
   @Test func namesAreChecked() {

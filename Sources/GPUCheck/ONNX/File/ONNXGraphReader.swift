@@ -183,7 +183,7 @@ struct ONNXGraphReader {
       throw refusal("it refers to '\(shown(proto.refAttrName))' of a function, but stands in none")
     }
     switch proto.type {
-    case 1: return .float(proto.f.decimal)
+    case 1: return .float(Double(proto.f))
     case 2: return .int(Int(proto.i))
     case 3, 8:
       let texts = try (proto.type == 3 ? [proto.s] : proto.strings).map { bytes in

@@ -29,10 +29,9 @@ package struct ONNXTensor: Sendable {
     self.storage = storage
   }
 
-  /// A tensor of given values, held as float64.
-  package init(name: String, _ tensor: Tensor) {
-    self.init(
-      name: name, shape: tensor.shape, elementType: .float64, storage: .doubles(tensor.values))
+  /// A tensor of given values, held as float64 and called float64 or another floating-point type.
+  package init(name: String, _ tensor: Tensor, type: ElementType = .float64) {
+    self.init(name: name, shape: tensor.shape, elementType: type, storage: .doubles(tensor.values))
   }
 
   /// Elements in all.

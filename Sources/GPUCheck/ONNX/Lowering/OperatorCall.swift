@@ -57,18 +57,14 @@ struct OperatorCall {
     try int(name, fallback ? 1 : 0) != 0
   }
 
+  /// A number, as it was before it was rounded to float32.
   func float(_ name: String) throws -> Double? {
     guard let attribute = node.attributes[name] else { return nil }
-    if case .float(let value) = attribute { return value }
+    if case .float(let value) = attribute { return value.intended }
     throw wrong(name, "a number")
   }
 
-  func float(_ name: String, _ fallback: Double) throws -> Double {
-    // The defaults are float32 numbers of the same text; where the file gives that number, the text
-    // is meant.
-    guard let value = try float(name) else { return fallback }
-    return value == Double(Float(fallback)) ? fallback : value
-  }
+  func float(_ name: String, _ fallback: Double) throws -> Double { try float(name) ?? fallback }
 
   func string(_ name: String, _ fallback: String = "") throws -> String {
     guard let attribute = node.attributes[name] else { return fallback }
@@ -84,7 +80,7 @@ struct OperatorCall {
 
   func floats(_ name: String) throws -> [Double]? {
     guard let attribute = node.attributes[name] else { return nil }
-    if case .floats(let values) = attribute { return values }
+    if case .floats(let values) = attribute { return values.map(\.intended) }
     if case .ints(let values) = attribute, values.isEmpty { return [] }
     throw wrong(name, "numbers")
   }
@@ -97,7 +93,7 @@ struct OperatorCall {
 
   func tensor(_ name: String) throws -> Tensor? {
     guard let attribute = node.attributes[name] else { return nil }
-    if case .tensor(let value) = attribute { return try value.tensor() }
+    if case .tensor(let value) = attribute { return try value.tensor().intended }
     throw wrong(name, "a tensor")
   }
 

@@ -16,7 +16,7 @@ final class Scope {
   func value(_ name: String) throws -> LoweredValue? {
     if let value = values[name] { return value }
     if let tensor = initializers[name] {
-      let value = LoweredValue(try tensor.tensor().writtenConstant)
+      let value = LoweredValue(try tensor.tensor().intended)
       values[name] = value
       return value
     }

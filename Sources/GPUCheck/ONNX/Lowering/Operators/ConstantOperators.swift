@@ -54,7 +54,7 @@ enum ConstantOperators {
   private static func constant(_ call: OperatorCall, _ builder: GraphBuilder) throws
     -> LoweredValue
   {
-    if let tensor = try call.tensor("value") { return LoweredValue(tensor.writtenConstant) }
+    if let tensor = try call.tensor("value") { return LoweredValue(tensor) }
     if let value = try call.float("value_float") { return builder.scalar(value, .float32) }
     if let value = try call.int("value_int") { return builder.scalar(Double(value), .int64) }
     if let values = try call.floats("value_floats") {
