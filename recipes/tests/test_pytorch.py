@@ -59,14 +59,17 @@ class Branching(nn.Module):
 
 
 class Attention(nn.Module):
-    def __init__(self):
+    """Two heads of 3 numbers: no power of two is the scale."""
+
+    def __init__(self, **options):
         super().__init__()
-        self.qkv, self.out = nn.Linear(8, 24), nn.Linear(8, 5)
+        self.qkv, self.out = nn.Linear(6, 18), nn.Linear(6, 5)
+        self.options = options
 
     def forward(self, x):
-        q, k, v = self.qkv(x).reshape(2, 4, 3, 2, 4).permute(2, 0, 3, 1, 4)
-        h = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        return self.out(h.transpose(1, 2).reshape(2, 4, 8).mean(1))
+        q, k, v = self.qkv(x).reshape(2, 4, 3, 2, 3).permute(2, 0, 3, 1, 4)
+        h = F.scaled_dot_product_attention(q, k, v, **self.options)
+        return self.out(h.transpose(1, 2).reshape(2, 4, 6).mean(1))
 
 
 def convolutional():
@@ -99,7 +102,14 @@ MODULES = {
         nn.Dropout(0.5)).eval(), numbers(2, 3, 6), labels(5, 2)),
     "transformer, tied": lambda: (Transformer(), labels(11, 2, 4),
                                   labels(11, 2, 4)),
-    "attention": lambda: (Attention(), numbers(2, 4, 8), labels(5, 2)),
+    "attention": lambda: (Attention(is_causal=True), numbers(2, 4, 6),
+                          labels(5, 2)),
+    "attention, masked": lambda: (
+        Attention(attn_mask=torch.rand(4, 4) > 0.2, scale=0.3),
+        numbers(2, 4, 6), labels(5, 2)),
+    "attention, biased": lambda: (
+        Attention(attn_mask=torch.rand(4, 4).double()), numbers(2, 4, 6),
+        labels(5, 2)),
     "LSTM": lambda: (Recurrent(nn.LSTM), numbers(2, 3, 3), labels(5, 2)),
     "GRU": lambda: (Recurrent(nn.GRU), numbers(2, 3, 3), labels(5, 2)),
     "traced": lambda: (Branching(), numbers(2, 3), labels(5, 2)),
