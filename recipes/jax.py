@@ -31,7 +31,7 @@ def export(cost, parameters, batch, folder="gpucheck", *, gradients=None,
                 path, as in layers/0/kernel
     batch       a dict of arrays, or any pytree that is no single array
     gradients   what is to be checked: a pytree like parameters; None for
-                jax.grad's, in float64
+                jax.grad's, in float64 where the cost keeps to it
     double      J in float64, the one to differentiate. False exports the
                 cost in the types it has
     Loops of a fixed length (scan, fori_loop) are unrolled. Returns
@@ -63,7 +63,9 @@ def export(cost, parameters, batch, folder="gpucheck", *, gradients=None,
         if gradients is None:
             slopes = jax.grad(flat, argnums=tuple(
                 range(len(given), len(values))))(*values)
-            gradients = dict(zip(theta, map(np.asarray, slopes)))
+            kept = precision(flat, values)
+            gradients = {name: np.asarray(value).astype(kept or value.dtype)
+                         for name, value in zip(theta, slopes)}
         else:
             gradients, _ = named(gradients)
         model = converted(flat, tensors, double, opset)
@@ -85,6 +87,14 @@ def widened(value):
     """A floating-point array as float64."""
     return value.astype(np.float64) \
         if jax.numpy.issubdtype(value.dtype, np.floating) else value
+
+
+def precision(flat, values):
+    """float32 where a cost of float64 arrays computes some of it in float32,
+    as jax.nn.dot_product_attention does; else None. A gradient is as exact as
+    its file says."""
+    jaxpr = str(jax.make_jaxpr(flat)(*values))
+    return np.float32 if "f64[" in jaxpr and "f32[" in jaxpr else None
 
 
 def converted(flat, tensors, double, opset):

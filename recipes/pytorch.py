@@ -18,8 +18,7 @@ import torch
 from recipes import files, onnx_names
 from recipes.pytorch_export import converted
 from recipes.pytorch_module import (CostModule, call, dropout_of, named_batch,
-                                    rounded_attributes, short_name,
-                                    with_own_statistics)
+                                    short_name, with_own_statistics)
 
 
 def export(module, loss, inputs, targets=None, folder="gpucheck", *,
@@ -56,7 +55,6 @@ def export(module, loss, inputs, targets=None, folder="gpucheck", *,
     ours = copy.deepcopy(pair).cpu().requires_grad_(False)
     dropout_of(ours, keep_all=dropout == "keep-all")
     with_own_statistics(ours)
-    rounded_attributes(ours)
     if double:
         ours = ours.double()
     batch, split = named_batch(inputs, targets, taken=theta)

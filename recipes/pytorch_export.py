@@ -10,7 +10,7 @@ import onnx
 import torch
 from onnxscript import opset18
 
-from recipes.pytorch_losses import SpelledOutLosses
+from recipes.pytorch_functions import SpelledOut
 
 
 class FlatCost(torch.nn.Module):
@@ -25,7 +25,7 @@ class FlatCost(torch.nn.Module):
     def forward(self, *tensors):
         batch = dict(zip(self.batch, tensors))
         theta = dict(zip(self.theta, tensors[len(batch):]))
-        with SpelledOutLosses():
+        with SpelledOut():
             return self.cost(theta, batch).reshape(())
 
 

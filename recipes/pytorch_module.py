@@ -2,7 +2,6 @@
 
 from contextlib import contextmanager
 
-import numpy as np
 import torch
 
 # Modules with a dropout of their own, by the attribute that holds it.
@@ -36,17 +35,6 @@ def with_own_statistics(module):
                 and part.training:
             part.running_mean = part.running_var = None
             part.num_batches_tracked = None
-
-
-def rounded_attributes(module):
-    """Rounds what ONNX stores as float32 attributes (eps, negative_slope, …)
-    in PyTorch's own modules, so that both compute with the same number."""
-    for part in module.modules():
-        if not type(part).__module__.startswith("torch.nn."):
-            continue
-        for name, value in vars(part).items():
-            if isinstance(value, float):
-                setattr(part, name, float(np.float32(value)))
 
 
 def named_batch(inputs, targets, taken):

@@ -1,16 +1,19 @@
-"""Cross-entropies that PyTorch's exporters write wrongly, spelled out.
+"""Functions that PyTorch's exporters write wrongly, spelled out.
 
-Both drop `label_smoothing` without a word, and ONNX's
-SoftmaxCrossEntropyLoss knows class indices only.
+They drop the `label_smoothing` of a cross-entropy without a word, and ONNX's
+SoftmaxCrossEntropyLoss knows class indices only. The scale of an attention
+is rounded to float32.
 """
+
+import math
 
 import torch
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 
-class SpelledOutLosses(TorchFunctionMode):
-    """Within it, such cross-entropies are made of log_softmax and sums."""
+class SpelledOut(TorchFunctionMode):
+    """Within it, these functions are made of products, softmax and sums."""
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -20,7 +23,30 @@ class SpelledOutLosses(TorchFunctionMode):
                 *args, **{name: kwargs[name] for name in (
                     "weight", "ignore_index", "reduction",
                     "label_smoothing")})
+        if function is functional.scaled_dot_product_attention:
+            return attention(*args, **kwargs)
         return function(*args, **kwargs)
+
+
+def attention(query, key, value, attn_mask=None, dropout_p=0.0,
+              is_causal=False, scale=None, enable_gqa=False):
+    """As torch.nn.functional.scaled_dot_product_attention defines it, for a
+    dropout of 0: another one has been refused."""
+    if enable_gqa:
+        groups = query.shape[-3] // key.shape[-3]
+        key, value = (tensor.repeat_interleave(groups, -3)
+                      for tensor in (key, value))
+    if scale is None:
+        scale = 1 / math.sqrt(query.shape[-1])
+    scores = query @ key.transpose(-2, -1) * scale
+    if is_causal:
+        attn_mask = torch.ones(scores.shape[-2:], dtype=torch.bool,
+                               device=scores.device).tril()
+    if attn_mask is not None and attn_mask.dtype == torch.bool:
+        scores = torch.where(attn_mask, scores, -math.inf)
+    elif attn_mask is not None:
+        scores = scores + attn_mask
+    return functional.softmax(scores, -1) @ value
 
 
 def cross_entropy(logits, target, weight, ignore_index, reduction,
