@@ -155,11 +155,7 @@ extension ONNXProblemSource {
       model.graph.inputs.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     return parameterNames.compactMap { name in
       if let stored = model.graph.initializers[name] { return (name, stored.shape) }
-      guard let shape = inputs[name]?.shape else { return nil }
-      let extents = shape.compactMap { dimension in
-        if case .size(let extent) = dimension { extent } else { nil }
-      }
-      return extents.count == shape.count ? (name, extents) : nil
+      return inputs[name]?.shape?.extents.map { (name, $0) }
     }
   }
 }
