@@ -21,7 +21,8 @@ struct NominalRate {
   init(_ device: DeviceDescription, _ precision: Precision) {
     cycles = Double(max(1, device.computeUnits)) * Self.hertz(device.clockMegahertz)
     if device.kind == .cpu || device.isSimulator {
-      width = Double(max(1, Quirks.vectorWidth(of: device, precision: precision) / 2))
+      width = Double(
+        max(1, precision == .f32 ? device.nativeVectorWidthFloat : device.nativeVectorWidthDouble))
       cyclesPerElement = 6
     } else {
       width = precision == .f32 ? 64 : 16

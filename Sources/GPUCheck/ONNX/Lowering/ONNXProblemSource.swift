@@ -155,7 +155,7 @@ package struct ONNXProblemSource: Sendable {
   }
 
   /// The names that J is made of.
-  private func neededNames() throws -> Set<String> {
+  func neededNames() throws -> Set<String> {
     let outputs = try cost.outputs(of: model.graph)
     var names = Set(outputs)
     for number in ModelWalk.needed(for: outputs, in: model.graph) {
