@@ -174,6 +174,8 @@ extension DeviceDescription {
       localMemory: try size(CL_DEVICE_LOCAL_MEM_SIZE),
       hasDedicatedLocalMemory: local == cl_device_local_mem_type(CL_LOCAL),
       computeUnits: try count(CL_DEVICE_MAX_COMPUTE_UNITS),
+      // Only estimates ask for it: a driver may fail to tell.
+      clockMegahertz: (try? count(CL_DEVICE_MAX_CLOCK_FREQUENCY)) ?? 0,
       maxWorkGroupSize: try facts.number(CL_DEVICE_MAX_WORK_GROUP_SIZE, as: Int.self),
       supportsDouble: extensions.contains("cl_khr_fp64") || double != 0,
       singleArithmetic: Arithmetic(rawValue: single),

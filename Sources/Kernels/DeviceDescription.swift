@@ -33,6 +33,8 @@ package struct DeviceDescription: Sendable, Equatable {
   package var hasDedicatedLocalMemory: Bool
   /// How many work-groups can run at once, roughly: cores or multiprocessors.
   package var computeUnits: Int
+  /// The highest clock, in MHz; 0 where the device does not say.
+  package var clockMegahertz: Int
   /// The most work-items of a work-group.
   package var maxWorkGroupSize: Int
   /// Whether kernels may use `double`.
@@ -54,7 +56,7 @@ package struct DeviceDescription: Sendable, Equatable {
     platformVersion: String = "OpenCL 1.2", name: String, vendor: String = "", kind: Kind,
     version: String = "OpenCL 1.2", driverVersion: String = "", globalMemory: Int = 0,
     maxAllocation: Int = 0, localMemory: Int = 0, hasDedicatedLocalMemory: Bool = false,
-    computeUnits: Int = 1, maxWorkGroupSize: Int = 1, supportsDouble: Bool = true,
+    computeUnits: Int = 1, clockMegahertz: Int = 0, maxWorkGroupSize: Int = 1, supportsDouble: Bool = true,
     singleArithmetic: Arithmetic = [.infinityAndNaN, .roundsToNearest],
     doubleArithmetic: Arithmetic = .ieee, nativeVectorWidthFloat: Int = 1,
     nativeVectorWidthDouble: Int = 1, extensions: [String] = []
@@ -73,6 +75,7 @@ package struct DeviceDescription: Sendable, Equatable {
     self.localMemory = localMemory
     self.hasDedicatedLocalMemory = hasDedicatedLocalMemory
     self.computeUnits = computeUnits
+    self.clockMegahertz = clockMegahertz
     self.maxWorkGroupSize = maxWorkGroupSize
     self.supportsDouble = supportsDouble
     self.singleArithmetic = singleArithmetic

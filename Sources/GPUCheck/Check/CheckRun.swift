@@ -186,7 +186,7 @@ struct CheckRun {
   }
 
   /// Tensors up to this size have the truncation of every component measured.
-  private static let truncationSample = 512
+  static let truncationSample = 512
 
   private mutating func spread(_ all: Range<Int>, _ chosen: [Int], _ half: [Int: Double]) {
     for i in chosen {

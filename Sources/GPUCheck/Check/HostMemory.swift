@@ -6,11 +6,16 @@ enum HostMemory {
   /// node its value, variance, adjoint and table entry; for every component its estimate, scales and
   /// result; and the scratch memory of CPU lanes on all cores.
   static func needed(_ graph: Graph, checked: Int) throws -> Int {
-    let elements = graph.nodes.reduce(0) { $0 + $1.count }
     let lanes = try graph.layout.segments.indices.map {
       try LanePlan(graph: graph, segment: $0, mode: .difference).elementsPerLane
     }
-    let scratch = (lanes.max() ?? 0) * leastChunk * ProcessInfo.processInfo.activeProcessorCount
+    return needed(graph, checked: checked, elementsPerLane: lanes.max() ?? 0)
+  }
+
+  /// The same where the elements of the largest lane are known.
+  static func needed(_ graph: Graph, checked: Int, elementsPerLane: Int) -> Int {
+    let elements = graph.nodes.reduce(0) { $0 + $1.count }
+    let scratch = elementsPerLane * leastChunk * ProcessInfo.processInfo.activeProcessorCount
     return [
       (elements, 5 * real), (graph.layout.count, 6 * real), (checked, 7 * real), (scratch, real),
     ].reduce(0) { total, part in

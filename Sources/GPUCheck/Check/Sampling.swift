@@ -19,10 +19,17 @@ extension ParameterLayout {
   package func sample(_ count: Int?, seed: UInt64) -> [Int] {
     guard let count, count < self.count else { return Array(0..<self.count) }
     var random = SplitMix64(seed: seed)
-    return segments.flatMap { part in
+    return zip(segments, sampleCounts(count)).flatMap { part, wanted in
+      draw(wanted, of: part.range, using: &random)
+    }
+  }
+
+  /// How many components of each segment such a sample holds.
+  package func sampleCounts(_ count: Int?) -> [Int] {
+    guard let count, count < self.count else { return segments.map(\.count) }
+    return segments.map { part in
       let share = (Double(count) * Double(part.count) / Double(self.count)).rounded()
-      let wanted = min(part.count, max(Int(share), 4))
-      return draw(wanted, of: part.range, using: &random)
+      return min(part.count, max(Int(share), 4))
     }
   }
 }

@@ -60,6 +60,14 @@ package struct LaneStep: Sendable {
   package var outputElements: Int {
     output.layout.stored(of: outputShape.reduce(1, *))
   }
+
+  /// Multiply-adds of one lane, as `Primitive.work` counts them.
+  package var work: Double {
+    switch action {
+    case .apply(let operation): operation.primitive.work(self)
+    case .expand: Double(outputElements)
+    }
+  }
 }
 
 extension LanePlan {

@@ -38,7 +38,7 @@ public enum ProblemFiles {
   }
 
   /// The files of one problem on their way to the network's names.
-  private struct Files {
+  struct Files {
     let network: Network
     var mapping: TensorMapping
 

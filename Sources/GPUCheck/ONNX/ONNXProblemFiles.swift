@@ -61,7 +61,7 @@ public enum ONNXProblemFiles {
   }
 
   /// The files of one problem on their way to the model's names.
-  private struct Files {
+  struct Files {
     let path: String
     let model: ONNXModel
     var mapping: TensorMapping
@@ -91,22 +91,24 @@ public enum ONNXProblemFiles {
       }
     }
 
+    /// The model's inputs by name.
+    mutating func batch(_ path: String) throws -> [String: Tensor] {
+      let contents = try TensorFile.read(path, expecting: ProblemFiles.batchElements)
+      return try InputError.about(file: path) {
+        guard case .named(let named) = contents else {
+          throw InputError(
+            "found one array without a name, expected the model's inputs by name",
+            remedy: "write them with numpy.savez or safetensors")
+        }
+        return try mapping.batch(named)
+      }
+    }
+
     mutating func lower(
       batch: String?, parameters: String?, names: [String], cost: ONNXCost
     ) throws -> ONNXProblemSource.Lowered {
       let theta = try parameters.map { try self.parameters($0) } ?? [:]
-      var tensors: [String: Tensor] = [:]
-      if let batch {
-        let contents = try TensorFile.read(batch, expecting: ProblemFiles.batchElements)
-        tensors = try InputError.about(file: batch) {
-          guard case .named(let named) = contents else {
-            throw InputError(
-              "found one array without a name, expected the model's inputs by name",
-              remedy: "write them with numpy.savez or safetensors")
-          }
-          return try mapping.batch(named)
-        }
-      }
+      var tensors = try batch.map { try self.batch($0) } ?? [:]
       try mapping.requireUse()
       let choice = try choice(cost, batch: &tensors)
       let source = ONNXProblemSource(model: model, cost: choice)
@@ -116,7 +118,7 @@ public enum ONNXProblemFiles {
     }
 
     /// What of the model is J; takes the labels out of the batch.
-    private func choice(_ cost: ONNXCost, batch: inout [String: Tensor]) throws -> CostChoice {
+    func choice(_ cost: ONNXCost, batch: inout [String: Tensor]) throws -> CostChoice {
       if let loss = cost.loss {
         guard let labels = batch[loss.labels] else {
           throw InputError(
@@ -155,11 +157,7 @@ extension ONNXProblemSource {
       model.graph.inputs.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     return parameterNames.compactMap { name in
       if let stored = model.graph.initializers[name] { return (name, stored.shape) }
-      guard let shape = inputs[name]?.shape else { return nil }
-      let extents = shape.compactMap { dimension in
-        if case .size(let extent) = dimension { extent } else { nil }
-      }
-      return extents.count == shape.count ? (name, extents) : nil
+      return inputs[name]?.shape?.extents.map { (name, $0) }
     }
   }
 }

@@ -118,6 +118,13 @@ extension Combine {
     }
   }
 
+  package func tableSizes(shapes: [[Int]]) -> TableSizes {
+    let tables = function.coefficients([], [], [], mode: .difference) { _ in 0 }
+    let own = tables.count { if case .values = $0 { true } else { false } }
+    return TableSizes(
+      hasOutput: own < tables.count, elements: own * Broadcast.common(shapes).reduce(1, *))
+  }
+
   package func outputLayout(_ inputs: [LaneLayout?], shapes: [[Int]], mode: LaneMode) throws
     -> LaneLayout?
   {
@@ -171,6 +178,10 @@ extension Select {
     return mode == .value
       ? [.values(condition), .values(a), .values(b)]
       : [.values(condition), .values(zip(a, b).map { $0 - $1 })]
+  }
+
+  package func tableSizes(shapes: [[Int]]) -> TableSizes {
+    TableSizes(elements: 2 * Broadcast.common(shapes).reduce(1, *))
   }
 
   package func outputLayout(_ inputs: [LaneLayout?], shapes: [[Int]], mode: LaneMode) throws

@@ -30,6 +30,21 @@ package struct Convolution: Primitive {
     var pixels: Int { input.reduce(1, *) }
     var taps: Int { window.reduce(1, *) }
     var positions: Int { output.reduce(1, *) }
+
+    /// Pairs of a tap and a position whose pixel is none of the padding's: what `pixels` holds of them,
+    /// axis by axis.
+    var tapsInside: Double {
+      (0..<3).reduce(1) { product, axis in
+        let inside = (0..<window[axis]).reduce(0) { count, tap in
+          let first = tap * dilation[axis] - before[axis]
+          return count
+            + (0..<output[axis]).count {
+              (0..<input[axis]).contains($0 * stride[axis] + first)
+            }
+        }
+        return product * Double(inside)
+      }
+    }
   }
 
   func extents(_ shapes: [[Int]]) -> Extents {

@@ -71,6 +71,26 @@ extension Convolution {
 
   package func integerTables(shapes: [[Int]]) -> [[Int32]] { [pixels(extents(shapes))] }
 
+  package func work(_ step: LaneStep) -> Double {
+    let size = extents(step.inputShapes)
+    let filters = Double(size.samples) * Double(size.filters)
+    let taps = size.tapsInside
+    let whole = filters * Double(size.depth) * taps
+    // The mode only decides whether there is a rule; here there is one.
+    return switch motion(step.inputs.map { $0?.layout }, size, .difference) {
+    case nil: 0
+    case .input, .weights: whole
+    // ΔW·x and (W + ΔW)·Δx.
+    case .both: 2 * whole
+    case .weight: Double(size.samples * size.positions)
+    case .inputAndWeight: whole + Double(size.samples * size.positions)
+    case .channel: filters * taps
+    case .depthwise: Double(size.samples) * taps
+    }
+  }
+
+  package func tableSizes(shapes: [[Int]]) -> TableSizes { TableSizes(inputs: [0, 1]) }
+
   // MARK: CPU
 
   /// Takes a chunk of CPU lanes through the convolution.

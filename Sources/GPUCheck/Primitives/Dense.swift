@@ -113,6 +113,21 @@ package struct Dense: Primitive {
     }
   }
 
+  package func work(_ step: LaneStep) -> Double {
+    let size = size(step.inputShapes)
+    let outputs = Double(size.samples) * Double(size.outs)
+    return switch step.inputs[0]?.layout {
+    case .full: outputs * Double(size.ins)
+    case .slice: outputs
+    // A weight or a bias moves one unit.
+    case nil: Double(size.samples)
+    }
+  }
+
+  package func tableSizes(shapes: [[Int]]) -> TableSizes {
+    TableSizes(inputs: Array(shapes.indices))
+  }
+
   /// Takes a chunk of CPU lanes through the layer.
   package func lanes<T: LaneReal>(_ call: LaneCall<T>) {
     let size = size(call.step.inputShapes)

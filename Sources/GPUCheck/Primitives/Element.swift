@@ -29,6 +29,10 @@ package struct Element: Primitive {
     ).map { .values($0) }
   }
 
+  package func tableSizes(shapes: [[Int]]) -> TableSizes {
+    TableSizes(elements: function.kernel.coefficients * shapes[0].reduce(1, *))
+  }
+
   package func outputLayout(_ inputs: [LaneLayout?], shapes: [[Int]], mode: LaneMode) throws
     -> LaneLayout?
   {

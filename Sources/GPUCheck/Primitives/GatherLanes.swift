@@ -116,6 +116,29 @@ extension Gather {
     case whole(View)
   }
 
+  /// The terms of what the output is made of.
+  package func work(_ step: LaneStep) -> Double {
+    let terms = Double(map.sources.count)
+    switch motion(of: step) {
+    case .none: return 0
+    case .moved: return 1
+    case .single:
+      let block = max(1, map.columns * map.inner)
+      return terms * Double(step.inputShapes[0].reduce(1, *) / block)
+    case .whole(let view): return terms * Double(view.outer * view.inner)
+    }
+  }
+
+  package func tableSizes(shapes: [[Int]]) -> TableSizes {
+    let count = shapes[0].reduce(1, *)
+    return switch reduction {
+    case .sum: TableSizes(elements: map.weights?.count ?? 0)
+    case .maximum: TableSizes(inputs: [0], hasOutput: true, elements: count)
+    case .product: TableSizes(inputs: [0])
+    case .logSumExp: TableSizes(elements: count)
+    }
+  }
+
   // MARK: Tables
 
   /// Sums: the weights, the input (values of single elements), the output's first element. Maxima:

@@ -86,6 +86,10 @@ package struct LogSoftmax: Primitive {
     ]
   }
 
+  package func tableSizes(shapes: [[Int]]) -> TableSizes {
+    TableSizes(elements: shapes[0].reduce(1, *) + shapes[0].dropLast().reduce(1, *))
+  }
+
   package func outputLayout(_ inputs: [LaneLayout?], shapes: [[Int]], mode: LaneMode) throws
     -> LaneLayout?
   {

@@ -105,6 +105,29 @@ extension MatrixProduct {
     }
   }
 
+  package func work(_ step: LaneStep) -> Double {
+    let size = laneExtents(step.inputShapes)
+    guard let motions = motions(step.inputs.map { $0?.layout }, size) else { return 0 }
+    let (rows, columns) = (Double(size.batches * size.rows), Double(size.batches * size.columns))
+    let depth = Double(size.depth)
+    let whole = rows * Double(size.columns)
+    return switch motions {
+    case (.full, .still), (.still, .full): whole * depth
+    // ΔA·B and (A + ΔA)·ΔB.
+    case (.full, .full): 2 * whole * depth
+    case (.full, .single): whole * depth + rows
+    case (.single, .full): whole * depth + columns
+    case (.free, _): columns * depth
+    case (_, .free): rows * depth
+    case (.depth, _), (_, .depth): whole
+    case (.single, _): columns
+    case (_, .single): rows
+    case (.still, .still): 0
+    }
+  }
+
+  package func tableSizes(shapes: [[Int]]) -> TableSizes { TableSizes(inputs: [0, 1]) }
+
   // MARK: Strides
 
   /// A product as the kernels see it: out(b, o, s) from one factor's (b, o, k) and the other's

@@ -48,6 +48,12 @@ package struct MulticlassHinge: Primitive {
     ]
   }
 
+  package func work(_ step: LaneStep) -> Double { Double(step.inputShapes[0].reduce(1, *)) }
+
+  package func tableSizes(shapes: [[Int]]) -> TableSizes {
+    TableSizes(elements: 2 * shapes[0].reduce(1, *) + shapes[0][0])
+  }
+
   package func outputLayout(_ inputs: [LaneLayout?], shapes: [[Int]], mode: LaneMode) throws
     -> LaneLayout?
   {

@@ -30,6 +30,13 @@ package protocol Primitive: Sendable {
   /// The positions along axes that the lanes of a step need, in the order its kernels take them.
   func laneIndices(_ step: LaneStep) -> [LaneIndex]
 
+  /// Multiply-adds of one lane's difference in a step; of a step without products the elements that it
+  /// goes over.
+  func work(_ step: LaneStep) -> Double
+
+  /// What the tables of `coefficients` hold in `difference`, told by shapes alone.
+  func tableSizes(shapes: [[Int]]) -> TableSizes
+
   /// The parts of kernels/ that serve it in a mode, in the order they are compiled.
   func kernelUnits(_ mode: LaneMode) -> [KernelUnit]
 
@@ -50,6 +57,20 @@ extension Primitive {
   }
 
   package func integerTables(shapes: [[Int]]) -> [[Int32]] { [] }
+
+  package func work(_ step: LaneStep) -> Double { Double(step.outputElements) }
+
+  package func tableSizes(shapes: [[Int]]) -> TableSizes { TableSizes() }
+}
+
+/// What a node's tables hold, before there are values.
+package struct TableSizes: Sendable, Equatable {
+  /// The inputs whose value is a table.
+  package var inputs: [Int] = []
+  /// Whether the node's own value is one.
+  package var hasOutput = false
+  /// Elements of the tables that are the node's alone.
+  package var elements = 0
 }
 
 /// A table that lanes read of the baseline.

@@ -31,6 +31,10 @@ package struct Softmax: Primitive {
     [.output, .values(rows(values.output, values.shapes).map { Double(largest($0)) })]
   }
 
+  package func tableSizes(shapes: [[Int]]) -> TableSizes {
+    TableSizes(hasOutput: true, elements: shapes[0].dropLast().reduce(1, *))
+  }
+
   package func outputLayout(_ inputs: [LaneLayout?], shapes: [[Int]], mode: LaneMode) throws
     -> LaneLayout?
   {

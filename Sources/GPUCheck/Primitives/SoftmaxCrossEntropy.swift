@@ -49,6 +49,12 @@ package struct SoftmaxCrossEntropy: Primitive {
     ]
   }
 
+  package func work(_ step: LaneStep) -> Double { Double(step.inputShapes[0].reduce(1, *)) }
+
+  package func tableSizes(shapes: [[Int]]) -> TableSizes {
+    TableSizes(inputs: [1], elements: shapes[0].reduce(1, *) + 2 * shapes[0][0])
+  }
+
   package func outputLayout(_ inputs: [LaneLayout?], shapes: [[Int]], mode: LaneMode) throws
     -> LaneLayout?
   {

@@ -21,13 +21,14 @@ struct GPUCheckCommand: ParsableCommand {
           --parameters theta.npz --gradient dtheta.npz
         gpucheck compare model.json --batch batch.npz --parameters theta.npz \
           --device cpu --device gpu
+        gpucheck inspect model.onnx --batch batch.npz
         gpucheck devices
         gpucheck help check
         gpucheck --generate-completion-script bash    (or zsh, fish)
       """,
     version: version,
     subcommands: [
-      CheckCommand.self, CompareCommand.self, DevicesCommand.self, SelfTestCommand.self,
+      CheckCommand.self, CompareCommand.self, InspectCommand.self, DevicesCommand.self, SelfTestCommand.self,
       CostWorkerCommand.self,
     ])
 

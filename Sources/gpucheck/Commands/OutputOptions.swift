@@ -9,6 +9,19 @@ struct OutputOptions: ParsableArguments {
     completion: OptionValue.completion(OutputFormat.self), transform: OptionValue.choice)
   var format = OutputFormat.text
 
+  @OptionGroup var destination: DestinationOptions
+
+  var output: String? { destination.output }
+  var quiet: Bool { destination.quiet }
+  var takesColour: Bool { destination.takesColour }
+  var path: OutputPath? { destination.path }
+
+  /// Writes the result.
+  func write(_ text: String) throws { try destination.write(text) }
+}
+
+/// Where a result goes, in whatever form.
+struct DestinationOptions: ParsableArguments {
   @Option(
     help: .init("Write the result to this file instead of stdout.", valueName: "file"),
     completion: .file())

@@ -101,6 +101,14 @@ package enum CostChoice: Sendable, Equatable {
 }
 
 extension [ONNXDimension] {
+  /// The lengths of all axes; nil where one is not told.
+  var extents: [Int]? {
+    let known = compactMap { dimension in
+      if case .size(let extent) = dimension { extent } else { nil }
+    }
+    return known.count == count ? known : nil
+  }
+
   /// For messages: "[batch, 10, ?]".
   var text: String {
     let parts = map { dimension in

@@ -2,8 +2,8 @@
 /// computed at once, by the same operators, and becomes a constant.
 final class GraphBuilder {
   private(set) var graph: Graph
-  /// θ, which branches are taken at.
-  let parameters: ParameterVector
+  /// The values of a segment of θ, which branches are taken at.
+  private let parameterValues: (Int) throws -> [Double]
   /// What the nodes being added are called: the ONNX value they make.
   var name = ""
   private(set) var warnings: [String] = []
@@ -12,9 +12,14 @@ final class GraphBuilder {
   private var transposed: [Graph.NodeID: Graph.NodeID] = [:]
   private var valuesAtTheta: [Graph.NodeID: [Double]] = [:]
 
-  init(parameters: ParameterVector) {
-    self.parameters = parameters
-    graph = Graph(layout: parameters.layout)
+  /// A builder over θ, whose values are asked for only where a branch depends on them.
+  init(layout: ParameterLayout, values: @escaping (Int) throws -> [Double]) {
+    parameterValues = values
+    graph = Graph(layout: layout)
+  }
+
+  convenience init(parameters: ParameterVector) {
+    self.init(layout: parameters.layout) { Array(parameters[segment: $0]) }
   }
 
   /// Adds a warning, unless it was given before.
@@ -42,7 +47,7 @@ final class GraphBuilder {
 
   /// A segment of θ. One without elements is a constant.
   func parameter(segment: Int, type: ElementType) -> LoweredValue {
-    let part = parameters.layout.segments[segment]
+    let part = graph.layout.segments[segment]
     guard part.count > 0 else { return constant(part.shape, [], type) }
     return LoweredValue(
       node: graph.parameter(segment: segment), shape: part.shape, elementType: type)
@@ -68,7 +73,7 @@ final class GraphBuilder {
     if let tensor = try tensor(value) { return tensor }
     let value = try materialised(value)
     return Tensor(
-      shape: value.shape, values: valuesAtTheta(try node(value)), elementType: value.elementType)
+      shape: value.shape, values: try valuesAtTheta(node(value)), elementType: value.elementType)
   }
 
   /// The node that stands for a value.
@@ -159,7 +164,7 @@ final class GraphBuilder {
   // MARK: Values at θ
 
   /// The value of a node at θ, by one forward pass over what it is made of.
-  private func valuesAtTheta(_ id: Graph.NodeID) -> [Double] {
+  private func valuesAtTheta(_ id: Graph.NodeID) throws -> [Double] {
     var wanted = [id]
     var needed: Set<Graph.NodeID> = []
     while let next = wanted.popLast() {
@@ -169,7 +174,7 @@ final class GraphBuilder {
     for node in needed.sorted() {
       switch graph.nodes[node].definition {
       case .constant(let tensor): valuesAtTheta[node] = tensor.values
-      case .parameter(let segment): valuesAtTheta[node] = Array(parameters[segment: segment])
+      case .parameter(let segment): valuesAtTheta[node] = try parameterValues(segment)
       case .apply(let operation, let inputs):
         valuesAtTheta[node] = operation.primitive.forward(
           inputs.map { valuesAtTheta[$0] ?? [] }, shapes: inputs.map { graph.nodes[$0].shape })

@@ -17,17 +17,7 @@ struct ModelBinding {
 
   /// θ: the tensors that the gradient names.
   func parameters(_ given: [String: Tensor], gradient: [String]) throws -> ParameterVector {
-    let names = Set(gradient)
-    let unknown = gradient.filter { inputs[$0] == nil && graph.initializers[$0] == nil }.sorted()
-    if let first = unknown.first { throw missing(first, among: unknown, others: names) }
-    let inputNames = graph.inputs.map(\.name)
-    let order = inputNames + graph.initializerOrder.filter { inputs[$0] == nil }
-    let tensors = try order.filter(names.contains).map { ($0, try parameter($0, given)) }
-    guard !tensors.isEmpty else {
-      throw InputError(
-        "the gradient names no tensor, expected some of \(listed(order))",
-        remedy: "write it with the names of the model's inputs or initialisers")
-    }
+    let tensors = try ordered(gradient).map { ($0, try parameter($0, given)) }
     let types = tensors.map(\.1.elementType).filter(\.isFloatingPoint)
     return try ParameterVector(
       layout: ParameterLayout(tensors.map { ($0, $1.shape) }),
@@ -35,13 +25,51 @@ struct ModelBinding {
       elementType: types.max { $0.unitRoundoff < $1.unitRoundoff } ?? .float64)
   }
 
-  private func parameter(_ name: String, _ given: [String: Tensor]) throws -> Tensor {
+  /// How θ is laid out, where its values are not needed: shapes that are given come before those that
+  /// the model declares.
+  func layout(_ given: [String: [Int]], gradient: [String]) throws -> ParameterLayout {
+    ParameterLayout(try ordered(gradient).map { ($0, try shape($0, given[$0])) })
+  }
+
+  /// The names of the gradient in the order of the model's inputs, then of its initialisers.
+  private func ordered(_ gradient: [String]) throws -> [String] {
+    let names = Set(gradient)
+    let unknown = gradient.filter { inputs[$0] == nil && graph.initializers[$0] == nil }.sorted()
+    if let first = unknown.first { throw missing(first, among: unknown, others: names) }
+    let order =
+      graph.inputs.map(\.name) + graph.initializerOrder.filter { inputs[$0] == nil }
+    let found = order.filter(names.contains)
+    guard !found.isEmpty else {
+      throw InputError(
+        "the gradient names no tensor, expected some of \(listed(order))",
+        remedy: "write it with the names of the model's inputs or initialisers")
+    }
+    return found
+  }
+
+  private func requireFloatingPoint(_ name: String) throws {
     let type = elementType(of: name)
     guard type.isFloatingPoint else {
       throw InputError(
         "its elements are \(type.rawValue), expected a floating-point type: integers have no gradient",
         tensor: name, remedy: "leave it out of the gradient")
     }
+  }
+
+  private func shape(_ name: String, _ given: [Int]?) throws -> [Int] {
+    try requireFloatingPoint(name)
+    let stored = graph.initializers[name]?.shape
+    if let given, let stored, given != stored { throw wrongShape(name, given, expected: stored) }
+    guard let shape = given ?? stored ?? inputs[name]?.shape?.extents else {
+      throw InputError(
+        "it is an input of the model, whose shape is not told", tensor: name,
+        remedy: "give the parameters (--parameters), with this name")
+    }
+    return shape
+  }
+
+  private func parameter(_ name: String, _ given: [String: Tensor]) throws -> Tensor {
+    try requireFloatingPoint(name)
     let stored = graph.initializers[name]
     guard let tensor = given[name] else {
       guard let stored else {

@@ -57,14 +57,46 @@ package struct ONNXProblemSource: Sendable {
     if let error = UnsupportedOperator.error(try unsupported()) { throw error }
     let binding = ModelBinding(model.graph)
     let theta = try binding.parameters(parameters, gradient: gradient)
-    let (builder, scope) = try bound(binding, theta, batch: batch, parameters: parameters)
+    let (graph, warnings) = try graph(
+      GraphBuilder(parameters: theta), binding, batch: batch, parameters: parameters)
+    return Lowered(graph: graph, parameters: theta, warnings: warnings)
+  }
+
+  /// The graph of J alone, for which θ needs shapes only: no value of θ is read, unless a branch
+  /// depends on it.
+  ///
+  /// - Parameters:
+  ///   - shapes: of what is handed in for θ, by name; the model's own serve where there is none.
+  ///   - constants: values of parameters that θ is not made of.
+  package func outline(
+    batch: [String: Tensor], shapes: [String: [Int]] = [:], constants: [String: Tensor] = [:],
+    gradient: [String]
+  ) throws -> (graph: Graph, warnings: [String]) {
+    if let error = UnsupportedOperator.error(try unsupported()) { throw error }
+    let binding = ModelBinding(model.graph)
+    let layout = try binding.layout(shapes, gradient: gradient)
+    let builder = GraphBuilder(layout: layout) { number in
+      let part = layout.segments[number]
+      return try model.graph.initializers[part.name]?.tensor().values
+        ?? [Double](repeating: 0, count: part.count)
+    }
+    return try graph(builder, binding, batch: batch, parameters: constants)
+  }
+
+  /// The graph of J, over the builder's θ.
+  private func graph(
+    _ builder: GraphBuilder, _ binding: ModelBinding, batch: [String: Tensor],
+    parameters: [String: Tensor]
+  ) throws -> (graph: Graph, warnings: [String]) {
+    let scope = try bound(binding, builder, batch: batch, parameters: parameters)
     let names = try cost.outputs(of: model.graph)
     let values = try walk(builder).values(of: names, in: model.graph, scope)
     let result = try cost.cost(of: Array(zip(names, values)), builder)
     let graph = try CostTerms(of: builder.node(result), in: builder.graph).pruned()
-    return Lowered(
-      graph: graph, parameters: theta,
-      warnings: builder.warnings + binding.warnings(graph, parameters: parameters, batch: batch))
+    return (
+      graph,
+      builder.warnings + binding.warnings(graph, parameters: parameters, batch: batch)
+    )
   }
 
   /// The values of J's outputs at θ, whatever their shapes, by the operators' forward passes. The
@@ -78,7 +110,8 @@ package struct ONNXProblemSource: Sendable {
       gradient.isEmpty
       ? try ParameterVector(layout: ParameterLayout([]), values: [])
       : try binding.parameters(parameters, gradient: gradient)
-    let (builder, scope) = try bound(binding, theta, batch: batch, parameters: parameters)
+    let builder = GraphBuilder(parameters: theta)
+    let scope = try bound(binding, builder, batch: batch, parameters: parameters)
     let names = try cost.outputs(of: model.graph)
     let values = try walk(builder).values(of: names, in: model.graph, scope)
     return Dictionary(
@@ -92,37 +125,37 @@ package struct ONNXProblemSource: Sendable {
 
   /// The scope in which inputs, θ and what replaces an initialiser are defined.
   private func bound(
-    _ binding: ModelBinding, _ theta: ParameterVector, batch: [String: Tensor],
+    _ binding: ModelBinding, _ builder: GraphBuilder, batch: [String: Tensor],
     parameters: [String: Tensor]
-  ) throws -> (GraphBuilder, Scope) {
+  ) throws -> Scope {
     var dimensions = ModelDimensions()
-    let builder = GraphBuilder(parameters: theta)
+    let layout = builder.graph.layout
     let scope = Scope(model.graph)
     let inputs = Dictionary(
       model.graph.inputs.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-    for (number, segment) in theta.layout.segments.enumerated() {
+    for (number, segment) in layout.segments.enumerated() {
       if let input = inputs[segment.name] { try dimensions.bind(input, to: segment.shape) }
       scope.define(
         segment.name,
         builder.parameter(segment: number, type: binding.elementType(of: segment.name)))
     }
     // A parameter that is not checked is a constant of the value given.
-    for (name, tensor) in parameters where theta.layout.segment(named: name) == nil {
+    for (name, tensor) in parameters where layout.segment(named: name) == nil {
       guard let value = try binding.constant(name, tensor) else { continue }
       if let input = inputs[name] { try dimensions.bind(input, to: tensor.shape) }
       scope.define(name, value)
     }
-    for input in try batchInputs(gradient: theta.layout.segments.map(\.name))
+    for input in try batchInputs(gradient: layout.segments.map(\.name))
     where parameters[input.name] == nil {
       let tensor = try binding.batchTensor(input, batch)
       try dimensions.bind(input, to: tensor.shape)
       scope.define(input.name, LoweredValue(tensor))
     }
-    return (builder, scope)
+    return scope
   }
 
   /// The names that J is made of.
-  private func neededNames() throws -> Set<String> {
+  func neededNames() throws -> Set<String> {
     let outputs = try cost.outputs(of: model.graph)
     var names = Set(outputs)
     for number in ModelWalk.needed(for: outputs, in: model.graph) {

@@ -37,7 +37,7 @@ package struct UnsupportedOperator: Sendable, Equatable {
     return found
   }
 
-  private static func isControlFlow(_ node: ONNXNode) -> Bool {
+  static func isControlFlow(_ node: ONNXNode) -> Bool {
     node.domain.isEmpty && ["If", "Loop", "Scan"].contains(node.operation)
   }
 
