@@ -69,6 +69,6 @@ if Context.environment["GPUCHECK_FUZZ"] != nil {
 if Context.environment["GPUCHECK_CONFORMANCE"] != nil {
   package.targets.append(
     .executableTarget(
-      name: "ONNXConformance", dependencies: ["GPUCheck"], path: "Tests/ONNXConformance",
+      name: "ONNXConformance", dependencies: ["GPUCheck", "Kernels"], path: "Tests/ONNXConformance",
       exclude: ["write_node_tests.py"]))
 }

@@ -42,8 +42,8 @@ struct NodeTest {
     return tensors
   }
 
-  /// Runs the model three ways: with its floating inputs as θ by the primitives, with all inputs
-  /// constant, and by the textbook with J a weighted sum of the outputs.
+  /// Runs the model with its floating inputs as θ by the primitives, with all inputs constant, by the
+  /// textbook with J a weighted sum of the outputs, and by lanes on the CPU and on PoCL.
   func run() -> Outcome {
     do {
       let model = try ONNXFile.read(folder.appendingPathComponent("model.onnx").path)
@@ -85,7 +85,7 @@ struct NodeTest {
     }
   }
 
-  /// J by the textbook.
+  /// J by the textbook, and by lanes.
   private func judge(
     _ source: ONNXProblemSource, _ inputs: [String: Tensor], _ floats: [String],
     _ expected: [String: Tensor], _ douts: [String: Tensor]
@@ -100,8 +100,14 @@ struct NodeTest {
       }
     }
     let tolerance = tolerance(expected.values)
-    return abs(found - wanted) <= tolerance * scale
-      ? .passed : .failed("the textbook's J is \(found), expected \(wanted)")
+    guard abs(found - wanted) <= tolerance * scale else {
+      return .failed("the textbook's J is \(found), expected \(wanted)")
+    }
+    let lanes = try LaneRun(lowered)
+    for (name, backend) in LaneRun.backends {
+      if let problem = try lanes.problem(on: backend) { return .failed("\(name): \(problem)") }
+    }
+    return .passed
   }
 
   /// Weights between 0.5 and 1.5 that repeat late.
