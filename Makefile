@@ -14,7 +14,7 @@ SHELL_SCRIPTS = scripts/* .ci/run
 
 .NOTPARALLEL:
 .PHONY: help build demo test format lint bench docs setup setup-test clean sanitize fuzz \
-	static test-static install uninstall deb test-deb
+	test-recipes static test-static install uninstall deb test-deb
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +45,11 @@ bench: ## Run the benchmarks (Python with NumPy, in .venv)
 	python3 -m venv .venv
 	.venv/bin/python -m pip install --quiet numpy
 	.venv/bin/python benchmarks/run.py
+
+test-recipes: ## Test recipes/ with PyTorch, JAX and Keras, in .venv-recipes (several GB)
+	@scripts/setup bench
+	swift build -c $(CONFIGURATION) --product gpucheck
+	@scripts/test-recipes $(GPUCHECK)
 
 sanitize: setup-test ## Run every test under the address, thread and undefined sanitizers
 	@scripts/sanitize
@@ -86,4 +91,4 @@ setup-test: ## Install what the tests need too: PoCL, Oclgrind
 	@scripts/setup test
 
 clean: ## Remove what was built
-	rm -rf .build .venv
+	rm -rf .build .venv .venv-recipes

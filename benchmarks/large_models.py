@@ -134,11 +134,16 @@ def main():
         description=__doc__.split("\n\n")[0],
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
-    parser.add_argument("networks", nargs="*", choices=[*NETWORKS, []])
+    parser.add_argument("networks", nargs="*", metavar="NETWORK",
+                        help=f"some of {', '.join(NETWORKS)}; default: all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--float64", action="store_true",
                         help="store the gradient in float64")
     arguments = parser.parse_args()
+    for name in arguments.networks:
+        if name not in NETWORKS:
+            parser.error(f"no network '{name}'; there are "
+                         f"{', '.join(NETWORKS)}")
     for name in arguments.networks or NETWORKS:
         write(NETWORKS[name](), arguments.out / name, arguments.seed,
               arguments.float64)

@@ -41,6 +41,7 @@ def mend(model, tensors, output):
         inputs = [present.get(name) or onnx.helper.make_tensor_value_info(
             name, element_type(tensor), list(tensor.shape))
             for name, tensor in tensors.items()]
+        # Copies: what is taken from the list goes with it.
         inputs = [onnx.ValueInfoProto.FromString(value.SerializeToString())
                   for value in inputs]
         del graph.input[:]
