@@ -177,14 +177,16 @@ import Testing
       try LanePlan(graph: graph, segment: $0, mode: .difference).steps.map(\.work)
     }
     // One unit of 3 samples; its tanh; 5 units of it; 2 of all 5; 3 rows of 2 classes.
-    #expect(works[0] == [3, 3, 3 * 5, 3 * 5 * 2, 3 * 2])
-    #expect(works[1] == [3, 3 * 2, 3 * 2])
-    #expect(works[2] == [3, 3 * 2, 3 * 2])
+    #expect(works[0] == [3, 3, 15, 30, 6])
+    #expect(works[1] == [3, 6, 6])
+    #expect(works[2] == [3, 6, 6])
     // One unit, spread out to both, since a loss takes rows.
-    #expect(works[3] == [3, 3 * 2, 3 * 2])
+    #expect(works[3] == [3, 6, 6])
     let estimate = CheckEstimate(graph, InspectOptions(), devices: [])
     #expect(estimate.segments.map(\.workPerLane) == works.map { $0.reduce(0, +) })
-    #expect(estimate.forwardWork == Double(3 * 2 * 4 + 3 * 4 + 3 * 4 * 5 + 3 * 5 * 2 + 3 * 2))
+    // The layers' products, tanh and the loss.
+    let products = 3 * 2 * 4 + 3 * 4 * 5 + 3 * 5 * 2
+    #expect(estimate.forwardWork == Double(products + 12 + 6))
   }
 
   // MARK: Tables

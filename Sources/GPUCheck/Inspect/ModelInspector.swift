@@ -8,14 +8,25 @@ public enum ModelInspector {
   /// - Parameters:
   ///   - parameters: says what θ is where there is no gradient; its other tensors are constants.
   ///   - gradient: says what θ is.
-  ///   - devices: nil for those of this machine.
   ///
   /// Throws an `InputError` naming the file, and the tensor or node where one is to blame. Operators
   /// that are not supported are no error: the inspection lists them.
+  public static func onnx(
+    _ path: String, batch: String? = nil, parameters: String? = nil, gradient: String? = nil,
+    cost: ONNXCost = ONNXCost(), names: TensorNames = .asStored,
+    _ options: InspectOptions = InspectOptions()
+  ) throws -> Inspection {
+    try onnx(
+      path, batch: batch, parameters: parameters, gradient: gradient, cost: cost, names: names,
+      options, devices: nil)
+  }
+
+  /// The same for given devices; nil for those of this machine, which are asked for only where there
+  /// is something to estimate.
   package static func onnx(
     _ path: String, batch: String?, parameters: String?, gradient: String?,
     cost: ONNXCost = ONNXCost(), names: TensorNames = .asStored,
-    _ options: InspectOptions = InspectOptions(), devices: [DeviceDescription]? = nil
+    _ options: InspectOptions = InspectOptions(), devices: [DeviceDescription]?
   ) throws -> Inspection {
     var files = try ONNXProblemFiles.Files(model: path, names: names)
     let dTheta = try gradient.map { try files.parameters($0) }
@@ -52,10 +63,20 @@ public enum ModelInspector {
 
   /// A network in a JSON file. Without a batch one sample is taken, which tells all but how much work
   /// a sample more is.
+  public static func network(
+    _ path: String, batch: String? = nil, parameters: String? = nil, gradient: String? = nil,
+    names: TensorNames = .asStored, _ options: InspectOptions = InspectOptions()
+  ) throws -> Inspection {
+    try network(
+      path, batch: batch, parameters: parameters, gradient: gradient, names: names, options,
+      devices: nil)
+  }
+
+  /// The same for given devices; nil for those of this machine.
   package static func network(
     _ path: String, batch: String?, parameters: String?, gradient: String?,
     names: TensorNames = .asStored, _ options: InspectOptions = InspectOptions(),
-    devices: [DeviceDescription]? = nil
+    devices: [DeviceDescription]?
   ) throws -> Inspection {
     var files = try ProblemFiles.Files(model: path, names: names)
     let network = files.network
