@@ -99,70 +99,10 @@ import Testing
 
   @Test("The schema in docs/ has the keys that are written, and no others")
   func schema() throws {
-    let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .deletingLastPathComponent().deletingLastPathComponent()
-      .appendingPathComponent("docs/comparison.schema.json")
-    let schema = try JSONValue(parsing: Data(contentsOf: file))
-    let written = try JSONValue(parsing: Data(JSONComparison.write(wrong()).utf8))
-    var seen: Set<String> = []
-    try expect(written, as: schema, schema, "comparison", &seen)
+    var schema = try SchemaCheck("comparison.schema.json")
+    try schema.expect(JSONComparison.write(wrong()))
     // Everything that is defined was met.
-    guard case .object(let definitions)? = schema["$defs"] else {
-      throw InputError("no definitions")
-    }
-    #expect(seen.isSuperset(of: definitions.keys))
-    let agreeing = try JSONComparison.write(comparison([CPUBackend()]))
-    try expect(
-      JSONValue(parsing: Data(agreeing.utf8)), as: schema, schema, "comparison", &seen)
-  }
-
-  /// Holds a value to the part of JSON Schema that the file uses.
-  private func expect(
-    _ value: JSONValue, as type: JSONValue, _ schema: JSONValue, _ path: String,
-    _ seen: inout Set<String>
-  ) throws {
-    if case .string(let reference)? = type["$ref"] {
-      let name = String(reference.dropFirst("#/$defs/".count))
-      seen.insert(name)
-      let definition = try #require(schema["$defs"]?[name], "\(path): \(name)")
-      return try expect(value, as: definition, schema, path, &seen)
-    }
-    if case .array(let choices)? = type["oneOf"] {
-      // null, or something.
-      if value == .null { return }
-      return try expect(value, as: try #require(choices.last), schema, path, &seen)
-    }
-    if let constant = type["const"] { #expect(value == constant, "\(path)") }
-    if case .array(let allowed)? = type["enum"] { #expect(allowed.contains(value), "\(path)") }
-    if let kind = type["type"] { #expect(Self.is(value, kind), "\(path): \(value)") }
-    if case .object(let properties)? = type["properties"] {
-      guard case .object(let members) = value, case .array(let required)? = type["required"] else {
-        Issue.record("\(path): \(value)")
-        return
-      }
-      #expect(Set(members.keys) == Set(properties.keys), "\(path)")
-      #expect(
-        required.count == properties.count
-          && properties.keys.allSatisfy { required.contains(.string($0)) }, "\(path)")
-      for (key, member) in members {
-        if let type = properties[key] {
-          try expect(member, as: type, schema, "\(path).\(key)", &seen)
-        }
-      }
-    }
-    if let items = type["items"], case .array(let elements) = value {
-      for element in elements { try expect(element, as: items, schema, path + "[]", &seen) }
-    }
-  }
-
-  private static func `is`(_ value: JSONValue, _ type: JSONValue) -> Bool {
-    if case .array(let types) = type { return types.contains { Self.is(value, $0) } }
-    switch (type, value) {
-    case (.string("null"), .null), (.string("boolean"), .bool), (.string("number"), .number),
-      (.string("string"), .string), (.string("array"), .array), (.string("object"), .object):
-      return true
-    case (.string("integer"), .number(let number)): return number == number.rounded()
-    default: return false
-    }
+    try schema.expectAllMet()
+    try schema.expect(JSONComparison.write(comparison([CPUBackend()])))
   }
 }

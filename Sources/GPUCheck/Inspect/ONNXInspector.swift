@@ -5,6 +5,7 @@ struct ONNXInspector {
   let path: String
   let model: ONNXModel
   let source: ONNXProblemSource
+  private let binding: ModelBinding
   /// Why no output can be J as things stand; nil where one can.
   private let withoutCost: InputError?
 
@@ -12,6 +13,7 @@ struct ONNXInspector {
   init(_ path: String, _ model: ONNXModel, cost: CostChoice) throws {
     self.path = path
     self.model = model
+    binding = ModelBinding(model.graph)
     source = ONNXProblemSource(model: model, cost: cost)
     do {
       _ = try cost.outputs(of: model.graph)
@@ -23,17 +25,20 @@ struct ONNXInspector {
   }
 
   /// What the file tells, with the refusals that are known already.
-  func inspection() throws -> Inspection {
+  ///
+  /// - Parameter layout: θ where somebody says what it is.
+  func inspection(_ layout: ParameterLayout?) throws -> Inspection {
     let needed = try withoutCost == nil ? source.neededNames() : nil
-    let parameters = source.defaultParameters(batch: [], needed: needed)
+    let parameters = parameters(
+      layout ?? binding.known(source.defaultParameters(batch: [], needed: needed)))
     let operators = operatorUses(needed)
     let missing = operators.filter { !$0.isSupported && $0.isNeeded }
     return Inspection(
       model: path, kind: .onnx, facts: facts,
       inputs: model.graph.inputs.map(value), outputs: model.graph.outputs.map(value),
-      parameters: parameters.map(parameter), operators: operators,
-      nodes: Inspection.Node.nodes(of: model.graph, parameters: Set(parameters)),
-      refusals: missing.map { "the operator \($0.name) is not supported" }
+      parameters: parameters, operators: operators,
+      nodes: Inspection.Node.nodes(of: model.graph, parameters: Set(parameters.map(\.name))),
+      refusals: missing.map { "the operator \($0.name) is not supported: \($0.note)" }
         + (withoutCost.map { ["\($0)"] } ?? []),
       warnings: [])
   }
@@ -57,12 +62,12 @@ struct ONNXInspector {
       })
   }
 
-  private func parameter(_ name: String) -> Inspection.Parameter {
-    let binding = ModelBinding(model.graph)
-    let stored = model.graph.initializers[name]
-    let declared = model.graph.inputs.first { $0.name == name }?.shape?.extents
-    return Inspection.Parameter(
-      name: name, shape: stored?.shape ?? declared ?? [], type: binding.elementType(of: name))
+  /// The tensors of θ, with the types that the model gives them.
+  func parameters(_ layout: ParameterLayout) -> [Inspection.Parameter] {
+    layout.segments.map {
+      Inspection.Parameter(
+        name: $0.name, shape: $0.shape, type: binding.elementType(of: $0.name))
+    }
   }
 
   /// The operators of the graph and of the bodies within it, most frequent first.

@@ -63,6 +63,13 @@ public struct Graph: Sendable {
     terms.append(CostTerm(node: node, factor: factor))
   }
 
+  /// The segments of θ that a node stands for.
+  var usedSegments: Set<Int> {
+    nodes.reduce(into: []) { used, node in
+      if case .parameter(let segment) = node.definition { used.insert(segment) }
+    }
+  }
+
   /// The same graph with some constants replaced by others of their shape; nil leaves one as it is.
   func replacingConstants(_ replacement: (NodeID, Tensor) -> Tensor?) -> Graph {
     var graph = self

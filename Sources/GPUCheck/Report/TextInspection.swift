@@ -33,8 +33,11 @@ public enum TextInspection {
 
   private static func values(_ inspection: Inspection, _ style: TextStyle) -> [String] {
     var table = TextTable([("", .left), ("name", .left), ("type", .left), ("shape", .left)])
+    // Those that θ is made of stand in its own table.
+    let theta = Set(inspection.parameters.map(\.name))
     let rows =
-      inspection.inputs.map { ("input", $0) } + inspection.outputs.map { ("output", $0) }
+      inspection.inputs.filter { !theta.contains($0.name) }.map { ("input", $0) }
+      + inspection.outputs.map { ("output", $0) }
     for (role, value) in rows {
       table.add([
         role, name(value.name), value.type?.rawValue ?? "-", value.shape.map(shape) ?? "?",
@@ -63,10 +66,10 @@ public enum TextInspection {
       ("operator", .left), ("nodes", .right), ("supported", .left), ("", .left),
     ])
     for use in inspection.operators {
-      let mark = use.isSupported ? "yes" : use.isNeeded ? "NO" : "no, and J does not need it"
+      let mark = use.isSupported ? "yes" : use.isNeeded ? "NO" : "no, unneeded"
       table.add([
         TextFormat.plain(use.name), TextFormat.count(use.count), mark,
-        TextFormat.shortened(use.note, to: 60),
+        TextFormat.shortened(use.note, to: 52),
       ]) { use.isSupported || !use.isNeeded ? $0 : style.red($0) }
     }
     return table.lines(heading: style.faint)

@@ -62,7 +62,7 @@ package enum TextFormat {
     return String(format: "%.1f ", Double(value) / Double(1 << (10 * place))) + units[place]
   }
 
-  /// Seconds: `21 ms`, `0.21 s`, `14 s`, `3 min 20 s`, `2 h 5 min`.
+  /// Seconds: `21 ms`, `0.21 s`, `14 s`, `3 min 20 s`, `2 h 5 min`, `12 days`, `5 years`.
   package static func seconds(_ value: Double) -> String {
     guard value.isFinite, value < 1e9 else { return "unknown" }
     if value < 0.1 { return "\(Int((1000 * value).rounded(.up))) ms" }
@@ -70,6 +70,9 @@ package enum TextFormat {
     let whole = Int(value.rounded())
     if whole < 120 { return "\(whole) s" }
     if whole < 7200 { return "\(whole / 60) min \(whole % 60) s" }
+    let days = whole / 86_400
+    if days > 1000 { return "\(days / 365) years" }
+    if days > 1 { return "\(days) days" }
     return "\(whole / 3600) h \(whole % 3600 / 60) min"
   }
 

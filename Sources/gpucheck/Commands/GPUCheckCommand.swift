@@ -28,7 +28,8 @@ struct GPUCheckCommand: ParsableCommand {
       """,
     version: version,
     subcommands: [
-      CheckCommand.self, CompareCommand.self, InspectCommand.self, DevicesCommand.self, SelfTestCommand.self,
+      CheckCommand.self, CompareCommand.self, InspectCommand.self, DevicesCommand.self,
+      SelfTestCommand.self,
       CostWorkerCommand.self,
     ])
 

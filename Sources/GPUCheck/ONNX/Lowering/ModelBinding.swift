@@ -31,6 +31,14 @@ struct ModelBinding {
     ParameterLayout(try ordered(gradient).map { ($0, try shape($0, given[$0])) })
   }
 
+  /// Those of some tensors whose shape the model tells.
+  func known(_ names: [String]) -> ParameterLayout {
+    ParameterLayout(
+      names.compactMap { name in
+        (graph.initializers[name]?.shape ?? inputs[name]?.shape?.extents).map { (name, $0) }
+      })
+  }
+
   /// The names of the gradient in the order of the model's inputs, then of its initialisers.
   private func ordered(_ gradient: [String]) throws -> [String] {
     let names = Set(gradient)
@@ -166,10 +174,7 @@ struct ModelBinding {
 
   /// What J does not depend on, and what was handed in for nothing.
   func warnings(_ graph: Graph, parameters: [String: Tensor], batch: [String: Tensor]) -> [String] {
-    var used: Set<Int> = []
-    for node in graph.nodes {
-      if case .parameter(let segment) = node.definition { used.insert(segment) }
-    }
+    let used = graph.usedSegments
     var warnings: [String] = []
     let idle = graph.layout.segments.enumerated().filter { !used.contains($0.offset) }
       .map(\.element.name)
