@@ -56,7 +56,8 @@ package struct DeviceDescription: Sendable, Equatable {
     platformVersion: String = "OpenCL 1.2", name: String, vendor: String = "", kind: Kind,
     version: String = "OpenCL 1.2", driverVersion: String = "", globalMemory: Int = 0,
     maxAllocation: Int = 0, localMemory: Int = 0, hasDedicatedLocalMemory: Bool = false,
-    computeUnits: Int = 1, clockMegahertz: Int = 0, maxWorkGroupSize: Int = 1, supportsDouble: Bool = true,
+    computeUnits: Int = 1, clockMegahertz: Int = 0, maxWorkGroupSize: Int = 1,
+    supportsDouble: Bool = true,
     singleArithmetic: Arithmetic = [.infinityAndNaN, .roundsToNearest],
     doubleArithmetic: Arithmetic = .ieee, nativeVectorWidthFloat: Int = 1,
     nativeVectorWidthDouble: Int = 1, extensions: [String] = []

@@ -131,6 +131,49 @@ import Testing
     }
   }
 
+  @Test("Sizes that a file only claims overflow nothing, and are refused")
+  func claims() throws {
+    func value(_ name: String, _ lengths: [Int64]) -> ValueInfoProto {
+      .with { value in
+        value.name = name
+        value.type.tensorType.elemType = 1
+        value.type.tensorType.shape.dim = lengths.map { length in .with { $0.dimValue = length } }
+      }
+    }
+    func product(_ inputs: [String], _ output: String) -> NodeProto {
+      .with { ($0.opType, $0.input, $0.output) = ("Mul", inputs, [output]) }
+    }
+    try withTemporaryFolder { folder in
+      let (path, batch) = (
+        folder.appendingPathComponent("m.onnx").path, folder.appendingPathComponent("b.npz").path
+      )
+      try TensorFile.write([("x", .zeros([1]))], to: batch)
+      func inspect(_ inputs: [ValueInfoProto], _ nodes: [NodeProto]) throws -> Inspection {
+        var model = reluModel()
+        model.graph.input = inputs + [value("x", [1])]
+        model.graph.node = nodes
+        model.graph.output = [.with { $0.name = "J" }]
+        try model.serializedData().write(to: URL(fileURLWithPath: path))
+        return try ModelInspector.onnx(
+          path, batch: batch, parameters: nil, gradient: nil, devices: [])
+      }
+      // 2^59 elements each, 16 of them.
+      let many = (0..<16).map { value("w\($0)", [1 << 30, 1 << 29]) }
+      #expect { try inspect(many, [product(["w0", "x"], "J")]) } throws: {
+        "\($0)".contains("nothing that J needs can be θ")
+      }
+      // 2^30 elements each, which make 2^90.
+      let three = [
+        value("a", [1 << 30]), value("b", [1 << 30, 1]), value("c", [1 << 30, 1, 1]),
+      ]
+      #expect {
+        try inspect(three, [product(["a", "b"], "p"), product(["p", "c"], "J")])
+      } throws: {
+        "\($0)".contains("would be made, expected at most 17179869184 elements; take a smaller")
+      }
+    }
+  }
+
   // MARK: Networks
 
   private var digits: (model: String, batch: String) {

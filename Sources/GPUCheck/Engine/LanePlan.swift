@@ -71,6 +71,11 @@ package struct LaneStep: Sendable {
 }
 
 extension LanePlan {
+  /// Whether the components of a tensor can be numbered as lanes number them.
+  static func canPerturb(_ shape: [Int]) -> Bool {
+    elementCount(ofShape: shape).map { $0 <= Int32.max } ?? false
+  }
+
   /// Plans the way of a segment's lanes. Throws an `InputError` where an operator cannot take the
   /// combination of moving inputs.
   package init(graph: Graph, segment: Int, mode: LaneMode) throws {

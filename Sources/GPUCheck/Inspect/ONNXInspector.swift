@@ -113,7 +113,7 @@ extension ONNXProblemSource {
     return parameterNames.filter { name in
       guard !batch.contains(name), needed?.contains(name) ?? true else { return false }
       if let stored = model.graph.initializers[name] { return !stored.shape.isEmpty }
-      return inputs[name]?.shape?.extents != nil
+      return inputs[name]?.shape?.extents.map(LanePlan.canPerturb) ?? false
     }
   }
 }

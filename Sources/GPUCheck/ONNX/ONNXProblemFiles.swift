@@ -153,11 +153,6 @@ extension ONNXProblemSource {
   /// What could be a parameter and has a shape of its own: initialisers, and inputs without symbolic
   /// dimensions.
   var declaredParameters: [(name: String, shape: [Int])] {
-    let inputs = Dictionary(
-      model.graph.inputs.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-    return parameterNames.compactMap { name in
-      if let stored = model.graph.initializers[name] { return (name, stored.shape) }
-      return inputs[name]?.shape?.extents.map { (name, $0) }
-    }
+    ModelBinding(model.graph).known(parameterNames).segments.map { ($0.name, $0.shape) }
   }
 }

@@ -171,7 +171,7 @@ public enum TextInspection {
     let hasSample = estimate.sample != nil
     var table = TextTable([
       ("device", .left), ("", .left), ("tables", .right), ("memory", .right), ("least", .right),
-      ("of", .right), ("lanes", .right), ("full check", .right),
+      ("lanes", .right), ("full check", .right),
       (hasSample ? "sample" : "", .right),
     ])
     var refusals: [String] = []
@@ -181,7 +181,7 @@ public enum TextInspection {
       table.add([
         "\(device.selector) \(TextFormat.plain(device.name))", device.precision,
         bytes(device.tableBytes), bytes(device.usualBytes), bytes(device.leastBytes),
-        TextFormat.bytes(device.availableBytes), TextFormat.count(device.usualLanes),
+        TextFormat.count(device.usualLanes),
         TextFormat.seconds(device.fullSeconds),
         device.sampleSeconds.map(TextFormat.seconds) ?? "",
       ]) { device.refusal == nil ? $0 : style.red($0) }

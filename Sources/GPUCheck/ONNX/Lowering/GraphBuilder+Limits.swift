@@ -4,6 +4,19 @@ extension GraphBuilder {
   /// Elements that one value may have: 2 GiB of doubles.
   static let mostElements = 1 << 28
 
+  /// Elements that a value that depends on θ may have, though nothing of it is held yet: what sums of
+  /// such numbers still fit an integer.
+  static let mostMovingElements = 1 << 34
+
+  /// Throws where an operator's output is larger than any check could hold.
+  func requireHoldable(_ shape: [Int]) throws {
+    guard let count = elementCount(ofShape: shape), count <= Self.mostMovingElements else {
+      throw InputError(
+        "a value of shape \(shape) would be made, expected at most \(Self.mostMovingElements) elements",
+        tensor: name, remedy: "take a smaller batch")
+    }
+  }
+
   /// The number of elements of a shape that a file asks for; throws where it is negative or more
   /// than memory is likely to hold.
   @discardableResult

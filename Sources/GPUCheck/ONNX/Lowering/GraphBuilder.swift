@@ -118,6 +118,7 @@ final class GraphBuilder {
     let primitive = operation.primitive
     let shape = try InputError.about(tensor: name) { try primitive.outputShape(shapes) }
     if shape.contains(0) { return constant(shape, [], type) }
+    try requireHoldable(shape)
     if tensors.count == inputs.count {
       return constant(shape, primitive.forward(tensors.map(\.values), shapes: shapes), type)
     }

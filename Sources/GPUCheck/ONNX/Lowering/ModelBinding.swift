@@ -35,7 +35,8 @@ struct ModelBinding {
   func known(_ names: [String]) -> ParameterLayout {
     ParameterLayout(
       names.compactMap { name in
-        (graph.initializers[name]?.shape ?? inputs[name]?.shape?.extents).map { (name, $0) }
+        let shape = graph.initializers[name]?.shape ?? inputs[name]?.shape?.extents
+        return shape.flatMap { LanePlan.canPerturb($0) ? (name, $0) : nil }
       })
   }
 
@@ -72,6 +73,11 @@ struct ModelBinding {
       throw InputError(
         "it is an input of the model, whose shape is not told", tensor: name,
         remedy: "give the parameters (--parameters), with this name")
+    }
+    guard LanePlan.canPerturb(shape) else {
+      throw InputError(
+        "found shape \(shape), expected at most \(Int32.max) components", tensor: name,
+        remedy: "check a smaller network of the same kind")
     }
     return shape
   }
