@@ -73,6 +73,7 @@ private struct RuleTable {
       let x = max(point.x.magnitude, (point.x + point.d).magnitude)
       return switch function {
       case .gelu: rule * (1 + x * x / 2)
+      case .erf: rule * (1 + 2 * x * x)
       case .geluTanh: rule * (1 + 1.6 * x * (1 + 0.0447 * x * x))
       default: rule
       }

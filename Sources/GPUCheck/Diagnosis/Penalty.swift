@@ -13,7 +13,8 @@ enum Penalty {
       factors.append(factor)
       names.append(tensor.name)
     }
-    guard let least = factors.min(), let most = factors.max(), most - least <= likeness * most.magnitude
+    guard let least = factors.min(), let most = factors.max(),
+      most - least <= likeness * most.magnitude
     else { return nil }
     let factor = factors.reduce(0, +) / Double(factors.count)
     let size = String(format: "%.3g", factor.magnitude)

@@ -43,6 +43,12 @@ package final class OpenCLBackend: Backend {
   }
 
   package func build(_ graph: Graph, mode: LaneMode, precision: Precision) throws {
+    let plans = try OpenCLLanes.plans(of: graph, mode)
+    guard plans.allSatisfy({ $0.elementsPerLane <= Self.warmedElements }) else {
+      // A lane through a large network takes long, and says nothing that building does not.
+      _ = try OpenCLLanes.program(of: plans, mode: mode, specialisation(precision), from: programs)
+      return
+    }
     // Any θ will do, and zeros are at hand.
     let zeros = [Double](repeating: 0, count: graph.layout.count)
     let blank = Baseline(
@@ -67,15 +73,20 @@ package final class OpenCLBackend: Backend {
       source, at: parameters, precision, programs.context, programs.text, memoryLimit: memoryLimit)
   }
 
+  /// Elements of a lane up to which one is sent through every tensor's way before a check, so that
+  /// drivers which finish compiling at the first launch have done so.
+  private static let warmedElements = 1 << 18
+
+  private func specialisation(_ precision: Precision) -> Specialisation {
+    vectorWidth.map { Specialisation(precision: precision, vectorWidth: $0) }
+      ?? Specialisation(precision: precision, for: programs.context.device.description)
+  }
+
   private func lanes(
     _ baseline: Baseline, _ mode: LaneMode, _ precision: Precision, tieRoundoff: Double
   ) throws -> OpenCLLanes {
-    let device = programs.context.device.description
-    let specialisation =
-      vectorWidth.map { Specialisation(precision: precision, vectorWidth: $0) }
-      ?? Specialisation(precision: precision, for: device)
-    return try OpenCLLanes(
-      baseline, mode, specialisation, programs: programs, tieRoundoff: tieRoundoff,
+    try OpenCLLanes(
+      baseline, mode, specialisation(precision), programs: programs, tieRoundoff: tieRoundoff,
       memoryLimit: memoryLimit)
   }
 }

@@ -39,9 +39,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     vectorWidth = specialisation.vectorWidth
     let sizing = LaneSizing(device, vectorWidth: vectorWidth, memoryLimit: memoryLimit)
     self.sizing = sizing
-    plans = try graph.layout.segments.indices.map {
-      try LanePlan(graph: baseline.graph, segment: $0, mode: mode)
-    }
+    plans = try Self.plans(of: graph, mode)
     program = try Self.program(of: plans, mode: mode, specialisation, from: programs)
     queue = try CommandQueue(context)
     let tables = try LaneTables(
@@ -55,8 +53,15 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     buffers = try allocate()
   }
 
+  /// The way of every segment's lanes.
+  static func plans(of graph: Graph, _ mode: LaneMode) throws -> [LanePlan] {
+    try graph.layout.segments.indices.map {
+      try LanePlan(graph: graph, segment: $0, mode: mode)
+    }
+  }
+
   /// The program of the parts of kernels/ that the plans' steps need.
-  private static func program(
+  static func program(
     of plans: [LanePlan], mode: LaneMode, _ specialisation: Specialisation,
     from programs: ProgramCache
   ) throws -> Program {
@@ -111,8 +116,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     return true
   }
 
-  /// Sends one lane of every segment on its way, so that drivers which finish compiling at the first
-  /// launch have done so.
+  /// Sends one lane of every segment on its way.
   func warmUp() throws {
     for (segment, part) in graph.layout.segments.enumerated() where part.count > 0 {
       _ = try evaluate(LaneBatch(segment: segment, components: [0], moves: [0]))

@@ -114,6 +114,22 @@ def binary_cross_entropy(x, d, y):
     return [yes, no], 0
 
 
+def erf(x, d, y):
+    """By erfc on the side where it is small: erf itself is 1 there, to all digits."""
+    side = 1 if x > 0 else -1
+    return [side * (mpmath.erfc(side * x) - mpmath.erfc(side * (x + d)))], 0
+
+
+def sine(x, d, y):
+    half = mpmath.sin(d / 2)
+    return [2 * half * mpmath.cos(x) * mpmath.cos(d / 2), -2 * half * half * mpmath.sin(x)], 0
+
+
+def cosine(x, d, y):
+    half = mpmath.sin(d / 2)
+    return [-2 * half * mpmath.sin(x) * mpmath.cos(d / 2), -2 * half * half * mpmath.cos(x)], 0
+
+
 RULES = {
     "relu": straight(0, 1),
     "leaky-relu": straight(mpf(0.2), 1),
@@ -134,9 +150,23 @@ RULES = {
     "huber": huber(mpf(0.5)),
     "binary-cross-entropy-with-logits": logistic_cost,
     "binary-cross-entropy": binary_cross_entropy,
+    "exp": smooth(mpmath.exp),
+    "log": smooth(mpmath.log),
+    "square-root": smooth(mpmath.sqrt),
+    "reciprocal": smooth(lambda x: 1 / x),
+    "erf": erf,
+    "sine": sine,
+    "cosine": cosine,
+    "sign": smooth(mpmath.sign),
+    "floor": smooth(mpmath.floor),
+    "ceiling": smooth(mpmath.ceil),
+    "round": smooth(mpmath.nint),
+    "is-non-zero": smooth(lambda x: mpf(int(x != 0))),
 }
 
 KINKED = {"relu", "leaky-relu", "absolute", "elu", "elu-0.7", "selu"}
+POSITIVE = {"log", "square-root", "reciprocal"}
+JUMPS_AT_HALVES = {"floor", "ceiling", "round"}
 TARGETS = {"squared-error", "multiply", "huber"}
 SIZES = [1e-12, 1e-8, 1e-5, 1e-4, 9.9e-4, 1.01e-3, 1e-2, 0.1, 0.5, 0.99, 1.01, 3, 10]
 
@@ -161,7 +191,14 @@ def points(name):
 
 def operands(name, x, d, y):
     """The domain of the function, and float32."""
-    if name == "hinge":
+    if name in POSITIVE:
+        # Some way from 0, before and after the step.
+        x = float(np.float32(abs(x) + 0.05))
+        d, y = max(d, -0.8 * x), 0
+    elif name in JUMPS_AT_HALVES:
+        # Where a float32 number tells on which side of a jump it is.
+        x, y = round(x) + 0.37, 0
+    elif name == "hinge":
         y = 1 if y < 0.5 else -1
     elif name in TARGETS:
         y = 6 * y - 3

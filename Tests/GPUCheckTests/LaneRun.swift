@@ -1,0 +1,1 @@
+../ONNXConformance/LaneRun.swift
