@@ -47,12 +47,12 @@ kernel void convolution_input(CONVOLUTION_EXTENTS, global const int *pixel, glob
   }
 #pragma unroll
   for (int i = 0; i < CONVOLUTION_ROWS; i++) {
-    if (first + i >= per_group)
-      break;
     const size_t element =
         (size_t)(s * filters + group * per_group + first + i) * positions + p;
-    STORE(sum[i][0], element * lane_vectors + g, out);
-    STORE(sum[i][1], element * lane_vectors + g + 1, out);
+    if (first + i < per_group) {
+      STORE(sum[i][0], element * lane_vectors + g, out);
+      STORE(sum[i][1], element * lane_vectors + g + 1, out);
+    }
   }
 }
 

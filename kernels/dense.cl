@@ -13,7 +13,8 @@
 
 #define DENSE_WEIGHT_ARGUMENTS                                                                   \
   int lane_vectors, int samples, int in_features, int out_stride, int in_stride,                 \
-      int has_bias, global const int *input, global const int *output, global const real *move,  global const real *x,                \
+      int has_bias, global const int *input, global const int *output,                     \
+      global const real *move, global const real *x,                                            \
       global const real *w, global const real *b, global real *out
 
 kernel void dense_weight_difference(DENSE_WEIGHT_ARGUMENTS) {

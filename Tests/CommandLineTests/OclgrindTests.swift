@@ -55,6 +55,11 @@ struct OclgrindTests {
       #expect(!run.errors.contains("OpenCL runtime error"), "\(network): \(run.errors)")
       unused.subtract(run.kernels)
     }
+    let model = try oclgrind.check(
+      model: "every-kernel", ["--evaluator", evaluator.rawValue, "--precision", precision])
+    #expect(model.status == 0, "\(model.errors)")
+    #expect(model.reports.isEmpty, "\(model.reports.prefix(3).joined())")
+    unused.subtract(model.kernels)
     #expect(unused.isEmpty, "no network of the list uses these kernels")
   }
 
@@ -68,8 +73,11 @@ struct OclgrindTests {
       let text = try String(contentsOf: folder.appendingPathComponent(file), encoding: .utf8)
       names.formUnion(text.matches(of: /kernel void (\w+)\(/).map { String($0.1) })
     }
-    // The one template: a kernel for each family of functions.
+    // The two templates: a kernel for each family of functions of one element, and one for each
+    // function of two.
     try #require(names.remove("KERNEL") != nil)
+    names.formUnion(
+      CombineFunction.allCases.filter { $0 != .modulo }.map { "combine_\($0.rawValue)_\(mode)" })
     names.formUnion(everyElementFunction.map { "\($0.kernel.rule)_element_\(mode)" })
     // A cost of the user's own is tried by itself, below.
     return names.filter { !$0.hasSuffix("_\(other)") }.subtracting(selfTestKernels)
@@ -218,14 +226,30 @@ struct Oclgrind {
   /// Checks some components of a network of the fixtures with all of Oclgrind's checks switched on.
   func check(_ network: String, _ options: [String], launcher: URL? = nil) throws -> Run {
     let inputs = "Tests/GPUCheckTests/Fixtures/networks/\(network)"
-    let folder = try TemporaryFolder()
-    var run = try self.run(
+    return try check(
       [
         "check", "\(inputs)/model.json", "--batch", "\(inputs)/batch.npz",
         "--parameters", "\(inputs)/parameters.npz", "--gradient", "\(inputs)/gradient.npz",
-        "--device", "Oclgrind", "--sample", "8", "--format", "json",
-        "--output", folder["report.json"],
+        "--sample", "8",
       ] + options, launcher: launcher)
+  }
+
+  /// The same of an ONNX model.
+  func check(model: String, _ options: [String]) throws -> Run {
+    let files = "Tests/GPUCheckTests/Fixtures/onnx/\(model)"
+    return try check(
+      [
+        "check", "\(files).onnx", "--parameters", "\(files).npz", "--gradient",
+        "\(files)-gradient.npz", "--sample", "30",
+      ] + options, launcher: nil)
+  }
+
+  private func check(_ arguments: [String], launcher: URL?) throws -> Run {
+    let folder = try TemporaryFolder()
+    var run = try self.run(
+      arguments + [
+        "--device", "Oclgrind", "--format", "json", "--output", folder["report.json"],
+      ], launcher: launcher)
     if let data = FileManager.default.contents(atPath: folder["report.json"]) {
       let parsed = try JSONSerialization.jsonObject(with: data)
       let object = try #require(parsed as? [String: Any])

@@ -4,8 +4,9 @@ import Kernels
 struct LaneBuffers {
   /// Lanes of a batch, for each segment.
   let capacities: [Int]
-  /// The positions of a plan's indices.
-  let indices: [Buffer]
+  /// For each segment, the positions of its plan's indices: buffers of their own, and zeros at first,
+  /// so that whatever becomes of a write, kernels find positions that are on the axis.
+  let indices: [[Buffer]]
   let moves: Buffer
   let flags: Buffer
   let slots: [Buffer]
@@ -18,8 +19,10 @@ struct LaneBuffers {
   ) throws {
     self.capacities = capacities
     let lanes = capacities.max() ?? 1
-    indices = try (0..<(plans.map(\.indices.count).max() ?? 0)).map { _ in
-      try Buffer(context, byteCount: lanes * MemoryLayout<Int32>.stride)
+    indices = try zip(plans, capacities).map { plan, lanes in
+      try plan.indices.map { _ in
+        try Buffer(context, elements: [Int32](repeating: 0, count: lanes))
+      }
     }
     moves = try Buffer(context, realCount: lanes, precision)
     flags = try Buffer(context, byteCount: lanes * MemoryLayout<UInt32>.stride)

@@ -158,13 +158,13 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     let steps = batch.moves[range] + [Double](repeating: 0, count: padding)
     for (number, index) in plan.indices.enumerated() {
       try index.positions(components).withUnsafeBytes {
-        try queue.write(buffers.indices[number], $0)
+        try queue.write(buffers.indices[batch.segment][number], $0)
       }
     }
     try queue.write(buffers.moves, reals: Array(steps), precision)
     try [UInt32](repeating: 0, count: lanes).withUnsafeBytes { try queue.write(buffers.flags, $0) }
     for step in plan.steps {
-      try launch(step, lanes / vectorWidth, batch.tiePolicy, buffers)
+      try launch(step, batch.segment, lanes / vectorWidth, batch.tiePolicy, buffers)
     }
     var values = [Double](repeating: 0, count: range.count)
     for (number, operand) in plan.terms.enumerated() {
@@ -189,11 +189,12 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
   }
 
   private func launch(
-    _ step: LaneStep, _ laneVectors: Int, _ policy: TiePolicy, _ buffers: LaneBuffers
+    _ step: LaneStep, _ segment: Int, _ laneVectors: Int, _ policy: TiePolicy,
+    _ buffers: LaneBuffers
   ) throws {
     let call = KernelCall(
       mode: mode, step: step, tiePolicy: policy, laneVectors: laneVectors,
-      wantedWorkItems: sizing.workItems, indices: step.indices.map { buffers.indices[$0] },
+      wantedWorkItems: sizing.workItems, indices: step.indices.map { buffers.indices[segment][$0] },
       inputs: step.inputs.map { $0.map { buffers.buffer($0.place) } },
       coefficients: tables.coefficients[step.node], integers: tables.integers[step.node],
       output: buffers.buffer(step.output.place),
@@ -225,7 +226,8 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     if mode == .value, let slice = operand.slice {
       arguments = SliceArguments(
         kernel: "term_sum_slice_value", laneVectors: laneVectors, elements: count,
-        slice: slice, useBase: nil, index: .buffer(buffers.indices[plan.number(of: slice)]),
+        slice: slice, useBase: nil,
+        index: .buffer(buffers.indices[plan.segment][plan.number(of: slice)]),
         base: tables.base[operand.node], input: input, output: buffers.sums[term])
     } else {
       arguments = TermSumArguments(

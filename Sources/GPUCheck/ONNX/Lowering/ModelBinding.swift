@@ -136,8 +136,11 @@ struct ModelBinding {
       return InputError(
         problem, tensor: name, remedy: "did you mean '\(nearest)'? (--rename \(name)=\(nearest))")
     }
-    // Where the model has some of the gradient's names, its exporter knew them all.
-    guard unknown.count < others.count else {
+    // Where the model has some of the gradient's names its exporter knew them all, and names like
+    // these are an exporter's own.
+    let isFolded =
+      unknown.count < others.count || spare.contains { $0.contains("::") || $0.hasPrefix("val_") }
+    guard isFolded else {
       return InputError(
         problem + "; found \(known.isEmpty ? "none" : listed(known))", tensor: name,
         remedy: "name each tensor as the model does, or give --rename FROM=TO")
