@@ -233,8 +233,8 @@ import Testing
     let files = ["--parameters", "t.npz", "--gradient", "g.npz"]
     for (arguments, text) in [
       (["chekc"], "unknown command 'chekc'; did you mean check?"),
-      (["frobnicate"], "expected check, compare, devices, help"),
-      (["check"], "missing expected argument '--parameters <file>'"),
+      (["frobnicate"], "expected check, compare, inspect, devices, help"),
+      (["check"], "missing expected argument '--gradient <file>'"),
       (["check"] + files, "missing expected argument '<model>'"),
       (["check", "m.json"] + files, "missing expected argument '--batch <file>'"),
       (["check", "m.json", "--library", "l.so"] + files, "found both m.json and l.so"),

@@ -125,7 +125,7 @@ import Testing
     case "mlp-relu-l2":
       // Its penalty became a number.
       #expect(end.status == 1)
-      #expect(end.output.contains("the derivative of a penalty 0.005"))
+      #expect(end.output.contains("0.01·Σθ²"))
     default:
       #expect(end.status == 2)
       #expect(end.errorLines.count == 1)

@@ -17,7 +17,7 @@ package final class LaneAudit: Sendable {
 
   /// An audit may take this long, and after that a share of what the device took: on large networks
   /// the CPU is far behind it.
-  private static let freeSeconds = 2.0
+  private static let freeSeconds = 30.0
   private static let share = 0.1
   /// Lanes looked at of each batch: some that move J, and some of all.
   private static let telling = 4
