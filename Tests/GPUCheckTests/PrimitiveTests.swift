@@ -41,7 +41,12 @@ import Testing
     }
   }
 
-  @Test("In every row most lanes move J", arguments: everyLayer)
+  /// Functions that are constant but for jumps move J where a step meets one only.
+  private static let smoothLayers = everyLayer.filter { operation in
+    if case .element(let function) = operation { function.kernel.rule != "step" } else { true }
+  }
+
+  @Test("In every row most lanes move J", arguments: smoothLayers)
   func rowsAreNotVacuous(operation: Operator) throws {
     for shape in TableShape.all.dropFirst() {
       let row = try TableRow(operation, shape)
