@@ -160,16 +160,7 @@ package struct Convolution: Primitive {
 
   package func forwardVariance(_ values: NodeValues, inputs: [[Double]?]) -> [Double] {
     let size = extents(values.shapes)
-    let (x, w) = (values.inputs[0].squared, values.inputs[1].squared)
-    let terms = RoundedSum.weights(
-      terms: size.depth * size.taps, .backPropagation(inputVariances: []))
-    var variance = product(x, w, size)
-    for (i, y) in values.output.enumerated() {
-      variance[i] = terms.squares * variance[i] + terms.total * y * y
-    }
-    if let exact = inputs[0] { add(product(exact, w, size), to: &variance) }
-    if let exact = inputs[1] { add(product(x, exact, size), to: &variance) }
-    return variance
+    return productVariance(values, inputs, terms: size.depth * size.taps) { product($0, $1, size) }
   }
 
   package func backward(_ values: NodeValues, _ output: Adjoint, _ source: ErrorSource)

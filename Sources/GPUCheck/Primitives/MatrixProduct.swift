@@ -101,15 +101,7 @@ package struct MatrixProduct: Primitive {
 
   package func forwardVariance(_ values: NodeValues, inputs: [[Double]?]) -> [Double] {
     let size = extents(values.shapes)
-    let (a, b) = (values.inputs[0].squared, values.inputs[1].squared)
-    let terms = RoundedSum.weights(terms: size.depth, .backPropagation(inputVariances: []))
-    var variance = product(a, b, size)
-    for (i, c) in values.output.enumerated() {
-      variance[i] = terms.squares * variance[i] + terms.total * c * c
-    }
-    if let exact = inputs[0] { add(product(exact, b, size), to: &variance) }
-    if let exact = inputs[1] { add(product(a, exact, size), to: &variance) }
-    return variance
+    return productVariance(values, inputs, terms: size.depth) { product($0, $1, size) }
   }
 
   package func backward(_ values: NodeValues, _ output: Adjoint, _ source: ErrorSource)
@@ -181,6 +173,23 @@ package struct MatrixProduct: Primitive {
 /// Adds element by element.
 func add(_ terms: [Double], to sums: inout [Double]) {
   for i in sums.indices { sums[i] += terms[i] }
+}
+
+/// The variance of a bilinear operator's rounding error: of its products and their sum of `terms`,
+/// and what its factors' own variances (nil: exact) make of it.
+func productVariance(
+  _ values: NodeValues, _ inputs: [[Double]?], terms: Int,
+  product: (_ a: [Double], _ b: [Double]) -> [Double]
+) -> [Double] {
+  let (a, b) = (values.inputs[0].squared, values.inputs[1].squared)
+  let weights = RoundedSum.weights(terms: terms, .backPropagation(inputVariances: []))
+  var variance = product(a, b)
+  for (i, c) in values.output.enumerated() {
+    variance[i] = weights.squares * variance[i] + weights.total * c * c
+  }
+  if let given = inputs[0] { add(product(given, b), to: &variance) }
+  if let given = inputs[1] { add(product(a, given), to: &variance) }
+  return variance
 }
 
 /// The adjoint of one factor of a bilinear operator, G·F summed over `terms` products: its gradient,
