@@ -134,6 +134,8 @@ package struct LaneFlags: OptionSet, Sendable {
   package static let tied = LaneFlags(rawValue: 2)
   /// The lane never came back (a user's own code crashed in it): its value is NaN.
   package static let lost = LaneFlags(rawValue: 4)
+  /// All that kernels set.
+  static let ofKernels: LaneFlags = [.crossed, .tied]
 }
 
 /// Lanes through one parameter tensor: which component moves and by how much.

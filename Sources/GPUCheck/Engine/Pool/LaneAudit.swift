@@ -53,6 +53,9 @@ package final class LaneAudit: Sendable {
     guard results.values.count == lanes.count, results.flags.count == lanes.count else {
       return "\(results.values.count) results for \(lanes.count) lanes"
     }
+    if let odd = results.flags.first(where: { !$0.isSubset(of: .ofKernels) }) {
+      return "flags \(odd.rawValue), which no kernel sets"
+    }
     // Either branch of a tie is taken throughout: where rounding decides what is a tie, two honest
     // paths may differ.
     guard lanes.tiePolicy == .natural else { return nil }
