@@ -43,10 +43,12 @@ package final class OpenCLBackend: Backend {
   }
 
   package func build(_ graph: Graph, mode: LaneMode, precision: Precision) throws {
-    let plans = try OpenCLLanes.plans(of: graph, mode)
+    let chain = OpenCLLanes.chain(of: graph, mode, on: programs.context.device.description)
+    let plans = try OpenCLLanes.plans(of: graph, mode, chain)
     guard plans.allSatisfy({ $0.elementsPerLane <= Self.warmedElements }) else {
       // A lane through a large network takes long, and says nothing that building does not.
-      _ = try OpenCLLanes.program(of: plans, mode: mode, specialisation(precision), from: programs)
+      _ = try OpenCLLanes.program(
+        of: plans, mode: mode, chain, specialisation(precision), from: programs)
       return
     }
     // Any θ will do, and zeros are at hand.

@@ -16,6 +16,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
   private let queue: CommandQueue
   private let program: Program
   private let tables: LaneTables
+  private let chain: ChainTables?
   private let termSums: [Double]
   private let lock = NSLock()
   private var kernels: [String: Kernel] = [:]
@@ -39,33 +40,49 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     vectorWidth = specialisation.vectorWidth
     let sizing = LaneSizing(device, vectorWidth: vectorWidth, memoryLimit: memoryLimit)
     self.sizing = sizing
-    plans = try Self.plans(of: graph, mode)
-    program = try Self.program(of: plans, mode: mode, specialisation, from: programs)
+    let way = Self.chain(of: graph, mode, on: device)
+    plans = try Self.plans(of: graph, mode, way)
+    program = try Self.program(of: plans, mode: mode, way, specialisation, from: programs)
     queue = try CommandQueue(context)
     let tables = try LaneTables(
       context, baseline, mode, moving: Set(plans.flatMap { $0.steps.map(\.node) }), precision,
       tieRoundoff: tieRoundoff, limit: sizing.memoryLimit)
     self.tables = tables
+    chain = try way.map {
+      try ChainTables($0, programs.context, baseline, precision, tieRoundoff: tieRoundoff)
+    }
+    let tableBytes = tables.byteCount + (chain?.byteCount ?? 0)
     capacities = try zip(plans, graph.layout.segments).map {
-      try sizing.lanes($0, precision, components: $1.count, beside: tables.byteCount)
+      try sizing.lanes($0, precision, components: $1.count, beside: tableBytes)
     }
     termSums = graph.terms.map { baseline.values[$0.node].reduce(0, +) }
     buffers = try allocate()
   }
 
+  /// The chain that lanes of differences take on a device; nil where they go step by step. A
+  /// work-item of it holds whole layers in memory of its own, which only CPUs have.
+  static func chain(of graph: Graph, _ mode: LaneMode, on device: DeviceDescription) -> LaneChain? {
+    guard mode == .difference, device.kind == .cpu || device.isSimulator else { return nil }
+    guard let chain = LaneChain(graph), chain.entries.contains(where: { $0 != nil }) else {
+      return nil
+    }
+    return chain
+  }
+
   /// The way of every segment's lanes.
-  static func plans(of graph: Graph, _ mode: LaneMode) throws -> [LanePlan] {
+  static func plans(of graph: Graph, _ mode: LaneMode, _ chain: LaneChain?) throws -> [LanePlan] {
     try graph.layout.segments.indices.map {
-      try LanePlan(graph: graph, segment: $0, mode: mode)
+      try LanePlan(graph: graph, segment: $0, mode: mode, chain: chain)
     }
   }
 
-  /// The program of the parts of kernels/ that the plans' steps need.
+  /// The program of the parts of kernels/ that the plans need.
   static func program(
-    of plans: [LanePlan], mode: LaneMode, _ specialisation: Specialisation,
+    of plans: [LanePlan], mode: LaneMode, _ chain: LaneChain?, _ specialisation: Specialisation,
     from programs: ProgramCache
   ) throws -> Program {
     var units = [KernelUnit(file: "lanes.cl"), KernelUnit(file: "reduce.cl")]
+    units += chain?.kernelUnits ?? []
     for plan in plans {
       for step in plan.steps {
         if case .apply(let operation) = step.action {
@@ -166,13 +183,20 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     for step in plan.steps {
       try launch(step, batch.segment, lanes / vectorWidth, batch.tiePolicy, buffers)
     }
+    if let chain, let entry = plan.chain {
+      try enqueue(
+        chain.launch(
+          entry, laneVectors: lanes / vectorWidth, tiePolicy: batch.tiePolicy,
+          indices: buffers.indices[batch.segment], moves: buffers.moves,
+          sums: buffers.sums[entry.term], flags: buffers.flags))
+    }
     var values = [Double](repeating: 0, count: range.count)
     for (number, operand) in plan.terms.enumerated() {
       guard let operand else { continue }
       try launchSum(plan, number, operand, lanes / vectorWidth, buffers)
     }
     for (number, term) in graph.terms.enumerated() {
-      guard plan.terms[number] != nil else {
+      guard plan.terms[number] != nil || plan.chain?.term == number else {
         if mode == .value {
           for lane in values.indices { values[lane] += term.factor * termSums[number] }
         }

@@ -3,7 +3,7 @@ import RealModule
 /// σ(x) = 1/(1 + e⁻ˣ). Twin of kernels/sigmoid.cl.
 package enum SigmoidRule: ElementRule {
   package static let kernel = ElementKernel(
-    rule: "sigmoid", files: ["sigmoid.cl"], coefficients: 2)
+    rule: "sigmoid", files: ["small.cl", "sigmoid.cl"], coefficients: 2)
 
   /// σ(x) with full relative accuracy on both sides; σ(−x) is 1 − σ(x) without cancellation.
   @inline(__always)
