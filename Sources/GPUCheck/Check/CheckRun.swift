@@ -49,7 +49,9 @@ struct CheckRun {
     }
     let evaluation = progress.seconds
     lost = estimates.removeLost()
-    var report = report(try askTextbook(evaluationSeconds: evaluation))
+    let agreement = try askTextbook(evaluationSeconds: evaluation)
+    progress.clock?.enter("report")
+    var report = report(agreement)
     report.seconds.evaluation = evaluation
     report.seconds.total = progress.seconds
     return report
@@ -139,13 +141,16 @@ struct CheckRun {
   /// tensors and, elsewhere, on some, from which the rest is scaled by its second difference.
   private mutating func measureTruncation() throws {
     var random = SplitMix64(seed: options.seed ^ 0x7472_756e_6361_7465)
+    // Where components are few because each takes long, a second step of some has to do.
+    let isSample = estimates.count < layout.count
     var measured: [Int] = []
     var groups: [(all: Range<Int>, chosen: [Int])] = []
     var first = 0
     for part in perturbation.layout.segments {
       var last = first
       while last < estimates.count, part.range.contains(estimates.components[last]) { last += 1 }
-      let wanted = scheme == .central ? Self.truncationSample : last - first
+      let most = isSample ? max(2, (last - first) / 4) : Self.truncationSample
+      let wanted = scheme == .central ? min(most, Self.truncationSample) : last - first
       let chosen = draw(wanted, of: first..<last, using: &random).filter {
         estimates.flags[$0].isEmpty
       }
@@ -157,7 +162,7 @@ struct CheckRun {
     let changes = try perturbation.changes(
       of: measured.map { estimates.components[$0] }, steps: scheme.steps.map { $0 * epsilon / 2 },
       advance: { try stage.advance($0) })
-    var half: [Int: Double] = [:]
+    var half = [Double?](repeating: nil, count: estimates.count)
     for (i, list) in zip(measured, changes) {
       if list.contains(where: { $0.flags.contains(.lost) }) {
         estimates.flags[i].insert(.lost)
@@ -173,7 +178,7 @@ struct CheckRun {
 
   /// What the subtraction of two costs leaves of their rounding, from how much halving the step
   /// scatters the differences. Components that do not move J at all say nothing.
-  private mutating func measureNoise(_ measured: [Int], _ half: [Int: Double]) {
+  private mutating func measureNoise(_ measured: [Int], _ half: [Double?]) {
     let scatter = measured.filter { estimates.numeric[$0] != 0 || half[$0] != 0 }
       .map { estimates.numeric[$0] - (half[$0] ?? .nan) }
     subtraction = max(
@@ -188,7 +193,7 @@ struct CheckRun {
   /// Tensors up to this size have the truncation of every component measured.
   static let truncationSample = 512
 
-  private mutating func spread(_ all: Range<Int>, _ chosen: [Int], _ half: [Int: Double]) {
+  private mutating func spread(_ all: Range<Int>, _ chosen: [Int], _ half: [Double?]) {
     for i in chosen {
       estimates.truncation[i] = truncationError(
         full: estimates.numeric[i], half: half[i] ?? .nan)

@@ -176,7 +176,8 @@ private struct ChainSearch {
       for (product, bias) in [(inputs[0], inputs[1]), (inputs[1], inputs[0])] {
         guard case .apply(.matrixProduct, _) = graph.nodes[product].definition,
           var layer = linear(product), graph.nodes[bias].count == layer.outs,
-          graph.nodes[bias].shape.last == layer.outs, graph.nodes[z].shape == graph.nodes[product].shape
+          graph.nodes[bias].shape.last == layer.outs,
+          graph.nodes[z].shape == graph.nodes[product].shape
         else { continue }
         layer.bias = bias
         layer.z = z

@@ -75,6 +75,17 @@ struct ChainTables {
     }
   }
 
+  static let kernel = "chain_difference"
+
+  /// Multiply-adds of a lane from where it enters.
+  func work(_ entry: LanePlan.ChainEntry?) -> Double {
+    guard let entry else { return 0 }
+    let after = chain.layers.dropFirst(entry.layer + 1)
+    // The first layer after it meets one moving input.
+    let products = after.dropFirst().reduce(after.first?.outs ?? 1) { $0 + $1.ins * $1.outs }
+    return Double(chain.samples) * Double(products)
+  }
+
   /// The launch for lanes of a segment.
   func launch(
     _ entry: LanePlan.ChainEntry, laneVectors: Int, tiePolicy: TiePolicy, indices: [Buffer],
@@ -102,7 +113,7 @@ struct ChainTables {
 
 /// The arguments of `chain_difference`.
 private struct ChainArguments: KernelArguments {
-  let kernel = "chain_difference"
+  let kernel = ChainTables.kernel
   let arguments: [KernelArgument]
 }
 

@@ -9,6 +9,7 @@ package final class OpenCLBackend: Backend {
   private let memoryLimit: Int?
   private let buildNotes = Mutex<[String]>([])
   private let selfTests: [SelfTestResult]
+  package let profile: LaneProfile?
 
   package var name: String {
     let device = programs.context.device.description
@@ -29,10 +30,12 @@ package final class OpenCLBackend: Backend {
   ///     as a GPU does, one lane a work-item, on any device.
   ///   - memoryLimit: Bytes that buffers may take on the device; nil for the device's own limit.
   ///   - cache: Where the self-test's results are kept; nil to run it.
+  ///   - profiles: Whether kernels are timed.
   package init(
     _ device: Device, text: KernelText, vectorWidth: Int? = nil, memoryLimit: Int? = nil,
-    cache: DiskCache? = .standard
+    cache: DiskCache? = .standard, profiles: Bool = false
   ) throws {
+    profile = profiles ? LaneProfile() : nil
     selfTests = SelfTest.results(device, text: text, cache: cache)
     if let failure = selfTests.firstFailure {
       throw InputError(failure, remedy: "choose another device, or cpu")
@@ -89,6 +92,6 @@ package final class OpenCLBackend: Backend {
   ) throws -> OpenCLLanes {
     try OpenCLLanes(
       baseline, mode, specialisation(precision), programs: programs, tieRoundoff: tieRoundoff,
-      memoryLimit: memoryLimit)
+      memoryLimit: memoryLimit, profile: profile)
   }
 }

@@ -18,6 +18,9 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
   private let tables: LaneTables
   private let chain: ChainTables?
   private let termSums: [Double]
+  private let profile: LaneProfile?
+  /// Launches of a batch that are still to be asked for their time.
+  private var timed: [(event: Event, kernel: String, step: LaneStep?)] = []
   private let lock = NSLock()
   private var kernels: [String: Kernel] = [:]
   /// Given up while memory is looked for: the old buffers must go before smaller ones can come.
@@ -29,8 +32,9 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
 
   init(
     _ baseline: Baseline, _ mode: LaneMode, _ specialisation: Specialisation,
-    programs: ProgramCache, tieRoundoff: Double, memoryLimit: Int?
+    programs: ProgramCache, tieRoundoff: Double, memoryLimit: Int?, profile: LaneProfile? = nil
   ) throws {
+    self.profile = profile
     self.mode = mode
     let precision = specialisation.precision
     self.precision = precision
@@ -43,7 +47,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     let way = Self.chain(of: graph, mode, on: device)
     plans = try Self.plans(of: graph, mode, way)
     program = try Self.program(of: plans, mode: mode, way, specialisation, from: programs)
-    queue = try CommandQueue(context)
+    queue = try CommandQueue(context, profiling: profile != nil)
     let tables = try LaneTables(
       context, baseline, mode, moving: Set(plans.flatMap { $0.steps.map(\.node) }), precision,
       tieRoundoff: tieRoundoff, limit: sizing.memoryLimit)
@@ -208,6 +212,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
       }
     }
     let bits = try queue.integers(of: buffers.flags, count: range.count)
+    try noteTimes(lanes: lanes, plan)
     return LaneResults(
       values: values, flags: bits.map { LaneFlags(rawValue: UInt32(bitPattern: $0)) })
   }
@@ -225,8 +230,8 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
       flags: buffers.flags)
     switch step.action {
     case .apply(let operation):
-      for launch in operation.primitive.launches(call) { try enqueue(launch) }
-    case .expand: try enqueue(expandLaunch(call, base: tables.base[step.node]))
+      for launch in operation.primitive.launches(call) { try enqueue(launch, for: step) }
+    case .expand: try enqueue(expandLaunch(call, base: tables.base[step.node]), for: step)
     }
   }
 
@@ -261,7 +266,26 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     try enqueue(Launch(arguments: arguments, global: [laneVectors]))
   }
 
-  private func enqueue(_ launch: Launch) throws {
+  /// Adds the launches of a batch to the profile.
+  private func noteTimes(lanes: Int, _ plan: LanePlan) throws {
+    guard let profile else { return }
+    defer { timed = [] }
+    for (event, kernel, step) in timed {
+      let isChain = step == nil && plan.chain != nil && kernel == ChainTables.kernel
+      let work = isChain ? chain?.work(plan.chain) ?? 0 : step?.work ?? 0
+      let moved = step.map { step in
+        step.outputElements
+          + zip(step.inputs, step.inputShapes).reduce(0) { sum, input in
+            sum + (input.0.map { $0.layout.stored(of: input.1.reduce(1, *)) } ?? 0)
+          }
+      }
+      profile.add(
+        kernel, seconds: try event.seconds(), multiplyAdds: work * Double(lanes),
+        bytes: Double((moved ?? 0) * lanes * precision.bytes))
+    }
+  }
+
+  private func enqueue(_ launch: Launch, for step: LaneStep? = nil) throws {
     let name = launch.arguments.kernel
     let kernel: Kernel
     if let known = kernels[name] {
@@ -271,9 +295,13 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
       kernels[name] = kernel
     }
     try kernel.set(launch.arguments)
-    try queue.enqueue(
-      kernel, global: launch.global,
-      local: sizing.workGroup(dimensions: launch.global.count))
+    let local = sizing.workGroup(dimensions: launch.global.count)
+    guard profile != nil else {
+      return try queue.enqueue(kernel, global: launch.global, local: local)
+    }
+    if let event = try queue.enqueueWithEvent(kernel, global: launch.global, local: local) {
+      timed.append((event, name, step))
+    }
   }
 }
 

@@ -22,6 +22,8 @@ package final class LaneAudit: Sendable {
   /// Lanes looked at of each batch: some that move J, and some of all.
   private static let telling = 4
   private static let any = 2
+  /// Lanes among which those that move J are looked for.
+  private static let tries = 256
   /// Standard errors that two honest evaluations may lie apart.
   private static let width = 16.0
   /// Units of the last place they may lie apart besides, of whatever is largest: what the scales,
@@ -83,16 +85,16 @@ package final class LaneAudit: Sendable {
   }
 
   /// A lane that does not move J (the weight of an input that is 0) gives 0 whatever it was told: most
-  /// of the sample are others.
+  /// of the sample are others, as far as they are met.
   private func chooseLanes(_ lanes: LaneBatch) -> [Int] {
     guard let component = lanes.components.first else { return [] }
     var random = SplitMix64(
       seed: seed ^ UInt64(lanes.segment) << 40 ^ UInt64(UInt32(bitPattern: component)))
-    let all = lanes.components.indices
-    let moving = all.filter { scale(lanes, $0) > 0 }
-    let chosen =
-      draw(Self.telling, of: moving.indices, using: &random).map { moving[$0] }
-      + draw(Self.any, of: all, using: &random)
+    let drawn = (0..<Self.tries).map { _ in
+      Int.random(in: lanes.components.indices, using: &random)
+    }
+    let moving = drawn.lazy.filter { self.scale(lanes, $0) > 0 }
+    let chosen = Array(moving.prefix(Self.telling)) + drawn.suffix(Self.any)
     return Set(chosen).sorted()
   }
 

@@ -2,7 +2,8 @@ import RealModule
 
 /// eˣ. Twin of kernels/analytic.cl.
 package enum ExpRule: ElementRule {
-  package static let kernel = ElementKernel(rule: "exp", files: ["small.cl", "analytic.cl"], coefficients: 1)
+  package static let kernel = ElementKernel(
+    rule: "exp", files: ["small.cl", "analytic.cl"], coefficients: 1)
 
   package static func coefficients(
     _ x: Double, _ y: Double, _ a: SIMD4<Double>, _ tolerance: Double
@@ -31,7 +32,8 @@ package enum ExpRule: ElementRule {
 
 /// log x. Twin of kernels/analytic.cl.
 package enum LogRule: ElementRule {
-  package static let kernel = ElementKernel(rule: "log", files: ["small.cl", "analytic.cl"], coefficients: 1)
+  package static let kernel = ElementKernel(
+    rule: "log", files: ["small.cl", "analytic.cl"], coefficients: 1)
 
   package static func coefficients(
     _ x: Double, _ y: Double, _ a: SIMD4<Double>, _ tolerance: Double
@@ -165,7 +167,8 @@ package enum ErfRule: ElementRule {
 /// sin x: 2 sin(d/2)·cos(x + d/2), the second factor by the addition theorem. Twin of
 /// kernels/analytic.cl.
 package enum SineRule: ElementRule {
-  package static let kernel = ElementKernel(rule: "sine", files: ["small.cl", "analytic.cl"], coefficients: 2)
+  package static let kernel = ElementKernel(
+    rule: "sine", files: ["small.cl", "analytic.cl"], coefficients: 2)
 
   package static func coefficients(
     _ x: Double, _ y: Double, _ a: SIMD4<Double>, _ tolerance: Double
