@@ -191,7 +191,7 @@ struct CheckRun {
   }
 
   /// Tensors up to this size have the truncation of every component measured.
-  static let truncationSample = 512
+  static let truncationSample = 256
 
   private mutating func spread(_ all: Range<Int>, _ chosen: [Int], _ half: [Double?]) {
     for i in chosen {
@@ -203,7 +203,7 @@ struct CheckRun {
     let typicalBend = typicalSize(chosen.map { estimates.bend[$0] })
     for i in all where half[i] == nil && estimates.flags[i].isEmpty {
       let weight = typicalBend > 0 ? min(3, estimates.bend[i] / typicalBend) : 1
-      estimates.truncation[i] = typical * (0.1 + weight)
+      estimates.truncation[i] = typical * (1 + weight)
     }
   }
 
@@ -233,7 +233,9 @@ struct CheckRun {
   /// dθ less what dθ_approx allows: 0 between the slopes at a tie.
   func deviation(_ i: Int) -> Double {
     let analytic = gradient.values[estimates.components[i]]
-    guard let slopes = estimates.slopes[i] else { return analytic - estimates.numeric[i] }
+    guard !estimates.slopes.isEmpty, let slopes = estimates.slopes[i] else {
+      return analytic - estimates.numeric[i]
+    }
     if analytic < slopes.lowerBound { return analytic - slopes.lowerBound }
     if analytic > slopes.upperBound { return analytic - slopes.upperBound }
     return analytic.isNaN ? .nan : 0
@@ -242,14 +244,35 @@ struct CheckRun {
   /// Whether a component lies within its bar. NaN does not.
   func isWithinBar(_ i: Int) -> Bool { deviation(i).magnitude <= bar(i) }
 
+  /// The components outside their bars, ascending: `isWithinBar` of all, at the speed of a loop over
+  /// arrays.
+  func outside() -> [Int] {
+    let roundoff = Self.gradientWidth * gradient.elementType.unitRoundoff
+    let constants = scales.constants ?? []
+    var found: [Int] = []
+    let (components, numeric) = (estimates.components, estimates.numeric)
+    let (rounding, truncation) = (estimates.rounding, estimates.truncation)
+    let (analytic, stored) = (gradient.values, scales.gradient)
+    for i in components.indices {
+      let component = components[i]
+      let bar =
+        Self.numericWidth * rounding[i] + roundoff * stored[component] + truncation[i]
+        + (constants.isEmpty ? 0 : constants[component])
+      // Ties have slopes that are accepted, which only the long way knows.
+      if !((analytic[component] - numeric[i]).magnitude <= bar), !isWithinBar(i) {
+        found.append(i)
+      }
+    }
+    return found
+  }
+
   // MARK: A closer look
 
   /// Evaluates what seems wrong again, by exact differences in f64 at two steps, worst last: a
   /// component is called wrong only with the sharpest bar there is. Where a whole batch of them
   /// stays wrong the rest is taken at its word.
   private mutating func lookAgain() throws {
-    let suspects = estimates.components.indices
-      .filter { !estimates.flags[$0].contains(.lost) && !isWithinBar($0) }
+    let suspects = outside().filter { !estimates.flags[$0].contains(.lost) }
       .filter { gradient.values[estimates.components[$0]].isFinite }
       .sorted { deviation($0).magnitude / bar($0) < deviation($1).magnitude / bar($1) }
     var stage = progress.stage("looking again", total: suspects.count)

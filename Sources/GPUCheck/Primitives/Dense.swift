@@ -214,17 +214,14 @@ package struct Dense: Primitive {
     let w = call.coefficients[1]
     let lanes = call.lanes
     for s in 0..<size.samples {
+      let out = call.output + s * size.outs * lanes
+      laneProducts(
+        lanes: lanes, outs: size.outs, depth: size.ins, weights: w, outStride: size.outStride,
+        depthStride: size.inStride, rows: input + s * size.ins * lanes, rowStride: lanes,
+        outputs: out, outputStride: lanes)
+      guard let bias else { continue }
       for o in 0..<size.outs {
-        let out = call.output + (s * size.outs + o) * lanes
-        for lane in 0..<lanes { out[lane] = 0 }
-        for k in 0..<size.ins {
-          let weight = w[o * size.outStride + k * size.inStride]
-          let row = input + (s * size.ins + k) * lanes
-          for lane in 0..<lanes { out[lane] += weight * row[lane] }
-        }
-        if let b = bias?[o] {
-          for lane in 0..<lanes { out[lane] += b }
-        }
+        for lane in 0..<lanes { out[o * lanes + lane] += bias[o] }
       }
     }
   }

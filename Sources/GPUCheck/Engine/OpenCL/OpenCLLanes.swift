@@ -31,8 +31,9 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
   private var shortage: OpenCLError?
 
   init(
-    _ baseline: Baseline, _ mode: LaneMode, _ specialisation: Specialisation,
-    programs: ProgramCache, tieRoundoff: Double, memoryLimit: Int?, profile: LaneProfile? = nil
+    _ baseline: Baseline, _ mode: LaneMode, chain way: LaneChain?,
+    _ specialisation: Specialisation, programs: ProgramCache, tieRoundoff: Double,
+    memoryLimit: Int?, profile: LaneProfile? = nil
   ) throws {
     self.profile = profile
     self.mode = mode
@@ -44,7 +45,6 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     vectorWidth = specialisation.vectorWidth
     let sizing = LaneSizing(device, vectorWidth: vectorWidth, memoryLimit: memoryLimit)
     self.sizing = sizing
-    let way = Self.chain(of: graph, mode, on: device)
     plans = try Self.plans(of: graph, mode, way)
     program = try Self.program(of: plans, mode: mode, way, specialisation, from: programs)
     queue = try CommandQueue(context, profiling: profile != nil)

@@ -12,13 +12,13 @@ package final class LaneAudit: Sendable {
   private let costDeviation: Double
   private let seed: UInt64
 
-  /// How long audits have taken.
-  private let spent = Mutex(0.0)
+  /// How many audits there were, and how long they took.
+  private let spent = Mutex((count: 0, seconds: 0.0))
 
-  /// An audit may take this long, and after that a share of what the device took: on large networks
-  /// the CPU is far behind it.
-  private static let freeSeconds = 30.0
-  private static let share = 0.1
+  /// So many batches are looked over, unless that takes too many seconds, and from then on as long as
+  /// it takes no more than a share of what the device took: on large networks the CPU is far behind it.
+  private static let always = (count: 48, seconds: 5.0)
+  private static let share = 0.05
   /// Lanes looked at of each batch: some that move J, and some of all.
   private static let telling = 4
   private static let any = 2
@@ -62,11 +62,15 @@ package final class LaneAudit: Sendable {
     // paths may differ.
     guard lanes.tiePolicy == .natural else { return nil }
     let mayLook = spent.withLock {
-      seconds == 0 || $0 < max(Self.freeSeconds, Self.share * seconds)
+      seconds == 0 || $0.seconds < Self.share * seconds
+        || ($0.count < Self.always.count && $0.seconds < Self.always.seconds)
     }
     guard mayLook else { return nil }
     let start = ContinuousClock.now
-    defer { spent.withLock { $0 += (ContinuousClock.now - start).seconds } }
+    defer {
+      let took = (ContinuousClock.now - start).seconds
+      spent.withLock { $0 = ($0.count + 1, $0.seconds + took) }
+    }
     let chosen = chooseLanes(lanes)
     let again = try twin.evaluate(
       LaneBatch(
