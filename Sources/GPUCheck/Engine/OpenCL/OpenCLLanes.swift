@@ -132,7 +132,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
   private func halve(for error: OpenCLError) -> Bool {
     let least = 2 * vectorWidth
     guard capacities.contains(where: { $0 > least }) else { return false }
-    capacities = capacities.map { max(least, $0 / 2 / least * least) }
+    capacities = capacities.map { least * LaneSizing.spread(max(1, $0 / 2 / least)) }
     shortage = error
     return true
   }
@@ -173,7 +173,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
   ) throws -> LaneResults {
     let plan = plans[batch.segment]
     // Two vectors a work-item are the least the matrix product takes.
-    let lanes = LaneSizing.roundUp(range.count, to: 2 * vectorWidth)
+    let lanes = LaneSizing.padded(range.count, unit: 2 * vectorWidth)
     let padding = lanes - range.count
     let components = Array(batch.components[range]) + [Int32](repeating: 0, count: padding)
     let steps = batch.moves[range] + [Double](repeating: 0, count: padding)
