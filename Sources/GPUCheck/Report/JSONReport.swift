@@ -7,7 +7,7 @@ public enum JSONReport {
   /// not finite are null.
   public static func write(_ report: CheckReport) throws -> String {
     let seconds = report.seconds
-    var object: [String: JSONValue] = [
+    let object: JSONValue = [
       "schema": .string(schema),
       "passed": .bool(report.passed),
       "verdict": .string(report.verdict.rawValue),
@@ -24,6 +24,7 @@ public enum JSONReport {
       "device": .string(report.device),
       "devices": .array(report.devices.map(share)),
       "recalled": .count(report.recalled),
+      "profile": report.profile.map(ProfileReport.json) ?? .null,
       "costNoise": report.costNoise.map(JSONValue.number) ?? .null,
       "lost": .array(report.lost.map(lost)),
       "seconds": [
@@ -41,8 +42,7 @@ public enum JSONReport {
       "findings": .array(report.findings.map(finding)),
       "warnings": .array(report.warnings.map(JSONValue.string)),
     ]
-    report.profile.map { object["profile"] = ProfileReport.json($0) }
-    return try JSONValue.object(object).encoded() + "\n"
+    return try object.encoded() + "\n"
   }
 
   private static func share(_ share: CheckReport.DeviceShare) -> JSONValue {
