@@ -11,18 +11,18 @@
 
 // x moves, W is a table; serves differences and values. Each work-item holds a block of
 // CONVOLUTION_ROWS filters of a group and two lane vectors in registers.
-// Launch: [lane vectors / 2, groups * ceil(filters of a group / CONVOLUTION_ROWS),
-// samples * positions].
+// Launch: [lane vectors / 2, samples * positions, groups * ceil(filters of a group /
+// CONVOLUTION_ROWS)]: neighbours share their filters, which may be larger than any cache.
 kernel void convolution_input(CONVOLUTION_EXTENTS, global const int *pixel, global const real *w,
                               global const real *in, global real *out) {
   const int g = get_global_id(0) * 2;
   const int depth = channels / groups;
   const int per_group = filters / groups;
   const int blocks = (per_group + CONVOLUTION_ROWS - 1) / CONVOLUTION_ROWS;
-  const int group = get_global_id(1) / blocks;
-  const int first = get_global_id(1) % blocks * CONVOLUTION_ROWS;
-  const int s = get_global_id(2) / positions;
-  const int p = get_global_id(2) % positions;
+  const int group = get_global_id(2) / blocks;
+  const int first = get_global_id(2) % blocks * CONVOLUTION_ROWS;
+  const int s = get_global_id(1) / positions;
+  const int p = get_global_id(1) % positions;
   realv sum[CONVOLUTION_ROWS][2];
 #pragma unroll
   for (int i = 0; i < CONVOLUTION_ROWS; i++)

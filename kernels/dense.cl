@@ -110,7 +110,7 @@ kernel void dense_slice_value(DENSE_SLICE_ARGUMENTS) {
 // kernel serves differences (has_bias = 0) and values. Each work-item holds a block of
 // DENSE_ROWS outputs and two lane vectors in registers.
 // in [samples * in_features, lanes], out [samples * outs, lanes].
-// Launch: [lane vectors / 2, ceil(outs / DENSE_ROWS), samples].
+// Launch: [lane vectors / 2, samples, ceil(outs / DENSE_ROWS)].
 
 #define DENSE_ROWS 6
 
@@ -118,8 +118,8 @@ kernel void dense_full(int lane_vectors, int in_features, int outs, int out_stri
                        int in_stride, int has_bias, global const real *in, global const real *w,
                        global const real *b, global real *out) {
   const int g = get_global_id(0) * 2;
-  const int first = get_global_id(1) * DENSE_ROWS;
-  const int s = get_global_id(2);
+  const int first = get_global_id(2) * DENSE_ROWS;
+  const int s = get_global_id(1);
   realv sum[DENSE_ROWS][2];
 #pragma unroll
   for (int i = 0; i < DENSE_ROWS; i++)

@@ -8,15 +8,16 @@
 // One factor moves, the other is a table of the baseline; serves differences and values.
 //   out(b, o, s) = sum over k of table(b, o, k) in(b, s, k).
 // Each work-item holds a block of PRODUCT_ROWS of o and two lane vectors in registers.
-// Launch: [lane vectors / 2, ceil(outs / PRODUCT_ROWS), batches * samples].
+// Launch: [lane vectors / 2, batches * samples, ceil(outs / PRODUCT_ROWS)]: neighbours share their
+// rows of the table, which may be larger than any cache.
 kernel void product_table(int lane_vectors, int outs, int samples, int depth, int table_batch,
                           int table_out, int table_depth, int in_batch, int in_sample,
                           int in_depth, int out_batch, int out_out, int out_sample,
                           global const real *table, global const real *in, global real *out) {
   const int g = get_global_id(0) * 2;
-  const int first = get_global_id(1) * PRODUCT_ROWS;
-  const int b = get_global_id(2) / samples;
-  const int s = get_global_id(2) % samples;
+  const int first = get_global_id(2) * PRODUCT_ROWS;
+  const int b = get_global_id(1) / samples;
+  const int s = get_global_id(1) % samples;
   global const real *const factor = table + (size_t)b * table_batch;
   const size_t moving = (size_t)b * in_batch + (size_t)s * in_sample;
   realv sum[PRODUCT_ROWS][2];

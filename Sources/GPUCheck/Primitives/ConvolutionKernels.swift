@@ -45,7 +45,7 @@ private struct ConvolutionLaunch {
     return launch(
       "convolution_input",
       [call.integers(0), call.coefficient(1), call.input(0), .buffer(call.output)],
-      [call.laneVectors / 2, size.groups * blocks, slice])
+      [call.laneVectors / 2, slice, size.groups * blocks])
   }
 
   func weights(adds: Bool) -> Launch {

@@ -258,7 +258,7 @@ package struct Dense: Primitive {
       Launch(
         arguments: DenseFullArguments(
           call: call, size: size, hasBias: hasBias && call.mode == .value),
-        global: [call.laneVectors / 2, blocks, size.samples])
+        global: [call.laneVectors / 2, size.samples, blocks])
     ]
   }
 

@@ -38,9 +38,8 @@ extension MatrixProduct {
     return Launch(
       arguments: ProductTableArguments(call: call, sides: sides, aMoves: aMoves),
       global: [
-        call.laneVectors / 2,
+        call.laneVectors / 2, sides.batches * sides.samples,
         (sides.outs + ProductTableArguments.rows - 1) / ProductTableArguments.rows,
-        sides.batches * sides.samples,
       ])
   }
 
