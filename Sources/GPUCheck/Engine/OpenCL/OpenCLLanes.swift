@@ -124,6 +124,33 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
   }
 
   package func evaluate(_ batch: LaneBatch) throws -> LaneResults {
+    try inParts(batch) { _, _ in }
+  }
+
+  package func evaluateTerms(_ batch: LaneBatch) throws -> TermResults {
+    let plan = plans[batch.segment]
+    var found = TermResults(plan)
+    found.flags = try inParts(batch) { range, buffers in
+      // What a lane's last steps wrote is still in its buffers.
+      let lanes = LaneSizing.roundUp(range.count, to: 2 * vectorWidth)
+      let arrays = try plan.terms.map { operand -> [Double] in
+        guard let operand else { return [] }
+        let stored = operand.layout.stored(of: graph.nodes[operand.node].count)
+        return try queue.reals(
+          of: buffers.buffer(operand.place), count: stored * lanes, precision)
+      }
+      for (term, array) in arrays.enumerated() {
+        found.append(term: term, array, width: lanes, count: range.count)
+      }
+    }.flags
+    return found
+  }
+
+  /// Evaluates a batch in parts that fit the buffers. `read` is given each part's lanes and the buffers
+  /// as they were left.
+  private func inParts(
+    _ batch: LaneBatch, read: (Range<Int>, LaneBuffers) throws -> Void
+  ) throws -> LaneResults {
     try lock.withLock {
       var results = LaneResults(values: [], flags: [])
       while results.values.count < batch.count {
@@ -132,7 +159,9 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
           let buffers = try buffers ?? allocate()
           self.buffers = buffers
           let capacity = buffers.capacities[batch.segment]
-          let part = try run(batch, first..<min(first + capacity, batch.count), buffers)
+          let range = first..<min(first + capacity, batch.count)
+          let part = try run(batch, range, buffers)
+          try read(range, buffers)
           results.values += part.values
           results.flags += part.flags
         } catch let error as OpenCLError where error.isOutOfMemory {
