@@ -4,7 +4,7 @@ package struct TermResults: Sendable {
   package let layouts: [LaneLayout?]
   /// For each term the stored elements of every lane, lane by lane: `[lanes, elements]`; empty where
   /// the term does not move.
-  package private(set) var elements: [[Double]]
+  package var elements: [[Double]]
   package var flags: [LaneFlags] = []
 
   /// Nothing yet, of the terms of a plan.
