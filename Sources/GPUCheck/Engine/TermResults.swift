@@ -15,12 +15,11 @@ package struct TermResults: Sendable {
 
   /// Adds lanes of a term from a lane array, whose rows of `width` lanes hold an element each; what
   /// lies beyond `count` is padding.
-  mutating func append(term: Int, _ array: some Collection<Double>, width: Int, count: Int) {
+  mutating func append(term: Int, _ array: [Double], width: Int, count: Int) {
     let stored = array.count / max(width, 1)
     elements[term].reserveCapacity(elements[term].count + stored * count)
-    let values = Array(array)
     for lane in 0..<count {
-      for element in 0..<stored { elements[term].append(values[element * width + lane]) }
+      for element in 0..<stored { elements[term].append(array[element * width + lane]) }
     }
   }
 }

@@ -8,14 +8,36 @@
 /// gives it for every t up to h (Richardson's extrapolation, and what it takes away).
 struct UnitCurves {
   /// c₁, `[samples, units]`.
-  var slope: [Double]
+  private(set) var slope: [Double]
   /// c₃·ε², `[samples, units]`: an input a of a weight that moves by ε makes a step t = ε·a.
-  var bend: [Double]
+  private(set) var bend: [Double]
   /// ε of each unit.
-  var epsilon: [Double]
-  /// By how much of its size the parabola misses d, in the root mean square of the units and samples
-  /// that were looked at, and beyond what rounding explains.
-  var miss = 0.0
+  private(set) var epsilon: [Double]
+  /// By how much the parabola misses d of a unit, as a norm over the samples.
+  private(set) var miss: UnitMiss
+
+  /// Nothing yet.
+  ///
+  /// - Parameter roundoff: of the lanes.
+  init(samples: Int, units: Int, roundoff: Double) {
+    slope = [Double](repeating: 0, count: samples * units)
+    bend = slope
+    epsilon = [Double](repeating: 0, count: units)
+    miss = UnitMiss(roundoff: roundoff)
+  }
+
+  /// Enters a unit: d at h, h/2 and perhaps h/4 in every sample, `[samples][steps]`, for inputs up to
+  /// `reach` = h/ε.
+  mutating func enter(_ unit: Int, _ found: [[Double]], h: Double, reach: Double) {
+    epsilon[unit] = h / reach
+    for (sample, d) in found.enumerated() {
+      let place = sample * epsilon.count + unit
+      let atH = 4 * (d[0] - d[1]) / 3
+      slope[place] = (4 * d[1] - d[0]) / 3
+      bend[place] = atH / (reach * reach)
+      if d.count > 2 { miss.add(d[2], expected: slope[place] + atH / 16, isNewUnit: sample == 0) }
+    }
+  }
 }
 
 /// Evaluates the curves of a layer.
@@ -35,40 +57,29 @@ struct UnitCurveReader {
     layer: Int, reach: Double, epsilon: Double, advance: (Int) throws -> Void
   ) throws -> UnitCurves {
     let count = units.layers[layer].units
-    let zeros = [Double](repeating: 0, count: units.samples * count)
     var curves = UnitCurves(
-      slope: zeros, bend: zeros, epsilon: [Double](repeating: 0, count: count))
-    var miss = RelativeMiss()
+      samples: units.samples, units: count, roundoff: lanes.precision.unitRoundoff)
     var waiting = Array(0..<count)
     var h = lanes.precision.rounded(epsilon * reach)
     for _ in 0...Self.retries where !waiting.isEmpty {
       try StepSize.check(h, .difference, lanes.precision)
       var met: [Int] = []
-      for first in stride(from: 0, to: waiting.count, by: Self.together) {
-        let group = waiting[first..<min(first + Self.together, waiting.count)]
-        let metBefore = met.count
-        for (unit, found) in zip(group, try differences(layer, group, h)) {
-          guard found.flags.isEmpty else {
+      for first in stride(from: 0, to: waiting.count, by: together) {
+        let group = waiting[first..<min(first + together, waiting.count)]
+        let found = try differences(layer, group, h)
+        for (unit, found) in zip(group, found) {
+          if found.flags.isEmpty {
+            curves.enter(unit, found.values, h: h, reach: reach)
+          } else {
             met.append(unit)
-            continue
-          }
-          curves.epsilon[unit] = h / reach
-          for (sample, d) in found.values.enumerated() {
-            let place = sample * count + unit
-            let bend = 4 * (d[0] - d[1]) / 3
-            curves.slope[place] = (4 * d[1] - d[0]) / 3
-            curves.bend[place] = bend / (reach * reach)
-            if d.count > 2 { miss.add(d[2], expected: curves.slope[place] + bend / 16) }
           }
         }
-        try advance(group.count - (met.count - metBefore))
+        try advance(found.count { $0.flags.isEmpty })
       }
       waiting = met
       h /= 16
     }
     if let unit = waiting.first { throw refusal(layer, unit, among: waiting.count) }
-    // At h/4 a fifth power misses 0.18 of what it adds at h, at 0 it misses 0.25.
-    curves.miss = 1.5 * miss.beyond(Self.roundings * lanes.precision.unitRoundoff)
     return curves
   }
 
@@ -117,26 +128,42 @@ struct UnitCurveReader {
 
   /// How often the step is divided by 16 where a kink is met.
   private static let retries = 6
-  /// Units of one batch.
-  private static let together = 64
+  /// Units of one batch: few where their lanes have many elements to bring home.
+  private var together: Int {
+    let elements = units.graph.terms.reduce(1) { $0 + units.graph.nodes[$1.node].count }
+    return max(1, min(64, (1 << 22) / (6 * elements)))
+  }
   /// Units of a layer, about, whose parabola is held against a third step.
   private static let probes = 16
-  /// Units of the last place by which rounding may put d off.
-  private static let roundings = 16.0
 }
 
-/// The size of errors relative to that of what they are errors of, in the root mean square.
-private struct RelativeMiss {
+/// What a third step says of the parabola of a layer's units.
+struct UnitMiss {
   private var errors = ScaledNorm()
   private var sizes = ScaledNorm()
+  /// How many units were looked at.
+  private var units = 0
+  private let roundoff: Double
 
-  mutating func add(_ value: Double, expected: Double) {
+  init(roundoff: Double) { self.roundoff = roundoff }
+
+  mutating func add(_ value: Double, expected: Double, isNewUnit: Bool) {
     errors.add(value - expected)
     sizes.add(value)
+    if isNewUnit { units += 1 }
   }
 
-  /// What lies beyond a part that is explained.
-  func beyond(_ explained: Double) -> Double {
-    sizes.value > 0 ? max(0, errors.value / sizes.value - explained) : 0
+  /// The norm of the errors of a unit whose d has a given norm, beyond what rounding explains: the root
+  /// mean square of the units that were looked at, and more for one that is larger than they are.
+  func norm(ofSize size: Double) -> Double {
+    guard units > 0, sizes.value > 0 else { return 0 }
+    let root = Double(units).squareRoot()
+    let error = max(0, errors.value - Self.roundings * roundoff * sizes.value) / root
+    return Self.farthest * error * max(1, size * root / sizes.value)
   }
+
+  /// Units of the last place by which rounding may put d off.
+  private static let roundings = 16.0
+  /// Of what a fifth power adds at h the parabola misses 0.18 at h/4, and 0.25 at 0.
+  private static let farthest = 1.5
 }

@@ -72,8 +72,8 @@ struct UnitDifferences {
     product(curves.slope, input, &numeric, part.offset)
     var third = [Double](repeating: 0, count: part.count)
     product(curves.bend, input.map { $0 * $0 * $0 }, &third, 0)
-    // What is missed is within its share of Σ|c₁·a|, which is at most this (Cauchy and Schwarz).
-    let misses = norms(curves.slope, columns: outs).map { curves.miss * $0 }
+    // Σ_s of a miss times a is at most the product of their norms (Cauchy and Schwarz).
+    let misses = norms(curves.slope, columns: outs).map { curves.miss.norm(ofSize: $0) }
     let inputs = norms(input, columns: ins)
     for at in third.indices {
       let (out, own) = weights == .outIn ? (at / ins, at % ins) : (at % outs, at / outs)

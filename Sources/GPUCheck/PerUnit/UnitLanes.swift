@@ -78,10 +78,11 @@ struct SampleCosts {
       let sample = (0..<stored).map { element in
         if case .slice(let slice) = layout { slice.base(element, 0) / size } else { element / size }
       }
+      let elements = results.elements[number]
       for lane in 0..<lanes {
         for element in 0..<stored {
           values[lane * samples + sample[element]] +=
-            term.factor * results.elements[number][lane * stored + element]
+            term.factor * elements[lane * stored + element]
         }
       }
     }
