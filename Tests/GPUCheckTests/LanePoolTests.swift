@@ -300,7 +300,7 @@ final class Stand: LaneEvaluator, @unchecked Sendable {
   func evaluateTerms(_ batch: LaneBatch) throws -> TermResults {
     var results = try evaluator.evaluateTerms(batch)
     if try goesWrong(batch) {
-      results.elements = results.elements.map { $0.map { $0 * 1.01 + 1e-6 } }
+      results.values = results.values.map { $0.map { $0 * 1.01 + 1e-6 } }
     }
     return results
   }

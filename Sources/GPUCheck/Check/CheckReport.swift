@@ -42,6 +42,8 @@ public struct CheckReport: Sendable {
   public var findings: [Finding]
   /// Lines worth knowing: what was assumed, what went another way than asked.
   public var warnings: [String]
+  /// Where the time went, where it was asked for.
+  public var profile: Profile?
   /// dθ_approx and its error bars, `[parameters]`; NaN where a component was not checked.
   public var numeric: [Double]
   public var uncertainty: [Double]

@@ -54,19 +54,21 @@ extension UnitGraph {
           new.append(try result.apply(operation, inputs, name: node.name))
           continue
         }
-        if let input = walk.layers[number].input { layers[number].weights?.input = new[input] }
+        let found = walk.layers[number]
+        if let input = found.input { layers[number].weights?.input = new[input] }
         let shift = result.parameter(segment: number)
-        if case .dense = operation, inputs.count < 3 || result.constantValues(inputs[2]) != nil {
+        if let bias = found.bias.map({ new[$0] }), let values = result.constantValues(bias) {
           // The shift takes the place of the bias.
-          if inputs.count > 2, let bias = result.constantValues(inputs[2]) {
-            shifts.replaceSubrange(layout.segments[number].range, with: bias)
-          }
-          inputs = Array(inputs.prefix(2)) + [shift]
-          new.append(try result.apply(operation, inputs, name: node.name))
+          shifts.replaceSubrange(layout.segments[number].range, with: values)
+          inputs = inputs.map { $0 == bias ? shift : $0 }
+        } else if case .dense = operation, inputs.count == 2 {
+          inputs.append(shift)
         } else {
           let value = try result.apply(operation, inputs, name: node.name)
           new.append(try result.apply(.combine(.add), [value, shift], name: node.name))
+          continue
         }
+        new.append(try result.apply(operation, inputs, name: node.name))
       }
     }
     for term in graph.terms where walk.parts[term.node] == .units {

@@ -70,19 +70,23 @@ struct SampleCosts {
     samples = units.samples
     values = [Double](repeating: 0, count: lanes * samples)
     for (number, term) in units.graph.terms.enumerated() {
-      guard let layout = results.layouts[number] else { continue }
+      guard let kept = results.kept[number] else { continue }
       let count = units.graph.nodes[term.node].count
-      let stored = layout.stored(of: count)
+      let stored = kept.stored(of: count)
       let size = max(1, count / samples)
-      // The lane decides where on its axis a slice stands, not in which sample.
-      let sample = (0..<stored).map { element in
-        if case .slice(let slice) = layout { slice.base(element, 0) / size } else { element / size }
+      let sample = (0..<stored).map { place in
+        switch kept {
+        case .samples: place
+        // The lane decides where on its axis a slice stands, not in which sample.
+        case .elements(.slice(let slice)): slice.base(place, 0) / size
+        case .elements(.full): place / size
+        }
       }
-      let elements = results.elements[number]
+      let found = results.values[number]
       for lane in 0..<lanes {
         for element in 0..<stored {
           values[lane * samples + sample[element]] +=
-            term.factor * elements[lane * stored + element]
+            term.factor * found[lane * stored + element]
         }
       }
     }

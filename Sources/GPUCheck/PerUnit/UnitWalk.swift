@@ -22,11 +22,13 @@ struct UnitWalk {
     var isPenalty: Bool { segment != nil }
   }
 
-  /// A layer, where its pre-activation stands, and what its weights are multiplied with.
+  /// A layer, the node of its pre-activation, and the one that its weights are multiplied with.
   struct Found {
     var layer: UnitLayer
-    let node: Graph.NodeID
+    var node: Graph.NodeID
     var input: Graph.NodeID?
+    /// What is added to it for each unit, a parameter or a constant; nil where nothing is.
+    var bias: Graph.NodeID?
   }
 
   let graph: Graph
@@ -71,13 +73,13 @@ struct UnitWalk {
     case .dense(let layout):
       let bias = inputs.count > 2 ? inputs[2] : nil
       return try findLayer(
-        at: id, of: inputs[0], weights: inputs[1], layout, bias: bias.map { parts[$0] } ?? .still)
+        at: id, of: inputs[0], weights: inputs[1], layout, bias: bias)
     case .matrixProduct(let form):
       guard graph.nodes[inputs[0]].shape.count == 2, graph.nodes[inputs[1]].shape.count == 2,
         !form.transposeA
       else { return false }
       return try findLayer(
-        at: id, of: inputs[0], weights: inputs[1], form.transposeB ? .outIn : .inOut, bias: .still)
+        at: id, of: inputs[0], weights: inputs[1], form.transposeB ? .outIn : .inOut, bias: nil)
     case .combine(.add):
       for (bias, other) in [(inputs[1], inputs[0]), (inputs[0], inputs[1])] {
         if case .parameter(let segment) = parts[bias] {
@@ -91,7 +93,7 @@ struct UnitWalk {
 
   private mutating func findLayer(
     at id: Graph.NodeID, of input: Graph.NodeID, weights: Graph.NodeID, _ layout: WeightLayout,
-    bias: Part
+    bias: Graph.NodeID?
   ) throws -> Bool {
     guard !parts[input].isPenalty, let outputs = graph.nodes[id].shape.last else { return false }
     var layer = UnitLayer(name: graph.nodes[id].name, units: outputs)
@@ -105,7 +107,8 @@ struct UnitWalk {
     case .still: break
     case .penalty, .units: return false
     }
-    switch bias {
+    found.bias = bias
+    switch bias.map({ parts[$0] }) ?? .still {
     case .parameter(let segment):
       layer.bias = segment
       try claim(segment, at: id)
@@ -130,10 +133,12 @@ struct UnitWalk {
       layers[last].layer.bias == nil
     {
       layers[last].layer.bias = segment
+      layers[last].bias = bias
+      layers[last].node = id
     } else {
       var layer = UnitLayer(name: graph.nodes[id].name, units: shape[1])
       layer.bias = segment
-      try append(Found(layer: layer, node: id))
+      try append(Found(layer: layer, node: id, bias: bias))
     }
     return true
   }

@@ -7,7 +7,7 @@ public enum JSONReport {
   /// not finite are null.
   public static func write(_ report: CheckReport) throws -> String {
     let seconds = report.seconds
-    let object: JSONValue = [
+    var object: [String: JSONValue] = [
       "schema": .string(schema),
       "passed": .bool(report.passed),
       "verdict": .string(report.verdict.rawValue),
@@ -42,7 +42,8 @@ public enum JSONReport {
       "findings": .array(report.findings.map(finding)),
       "warnings": .array(report.warnings.map(JSONValue.string)),
     ]
-    return try object.encoded() + "\n"
+    report.profile.map { object["profile"] = ProfileReport.json($0) }
+    return try JSONValue.object(object).encoded() + "\n"
   }
 
   private static func share(_ share: CheckReport.DeviceShare) -> JSONValue {

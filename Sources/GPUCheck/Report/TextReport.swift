@@ -12,6 +12,7 @@ public enum TextReport {
     let parts = [
       headline(report, style) + reasons(report, tolerance), facts(report),
       tensors(report, style), components(report, style), notes(report, style),
+      report.profile.map(ProfileReport.text) ?? [],
     ]
     return parts.filter { !$0.isEmpty }.map { $0.joined(separator: "\n") }
       .joined(separator: "\n\n") + "\n"

@@ -16,20 +16,28 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
   private let queue: CommandQueue
   private let program: Program
   private let tables: LaneTables
+  private let chain: ChainTables?
   private let termSums: [Double]
+  private let profile: LaneProfile?
+  /// Launches of a batch that are still to be asked for their time.
+  private var timed: [(event: Event, kernel: String, step: LaneStep?)] = []
   private let lock = NSLock()
   private var kernels: [String: Kernel] = [:]
   /// Given up while memory is looked for: the old buffers must go before smaller ones can come.
   private var buffers: LaneBuffers?
+  /// `[samples, lanes]`, from the first time on that a chain's samples are asked for.
+  private var samples: Buffer?
   /// Lanes of a batch, for each segment; halved each time memory runs out.
   private var capacities: [Int]
   /// What the last call failed with for want of memory.
   private var shortage: OpenCLError?
 
   init(
-    _ baseline: Baseline, _ mode: LaneMode, _ specialisation: Specialisation,
-    programs: ProgramCache, tieRoundoff: Double, memoryLimit: Int?
+    _ baseline: Baseline, _ mode: LaneMode, chain way: LaneChain?,
+    _ specialisation: Specialisation, programs: ProgramCache, tieRoundoff: Double,
+    memoryLimit: Int?, profile: LaneProfile? = nil
   ) throws {
+    self.profile = profile
     self.mode = mode
     let precision = specialisation.precision
     self.precision = precision
@@ -39,33 +47,48 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     vectorWidth = specialisation.vectorWidth
     let sizing = LaneSizing(device, vectorWidth: vectorWidth, memoryLimit: memoryLimit)
     self.sizing = sizing
-    plans = try Self.plans(of: graph, mode)
-    program = try Self.program(of: plans, mode: mode, specialisation, from: programs)
-    queue = try CommandQueue(context)
+    plans = try Self.plans(of: graph, mode, way)
+    program = try Self.program(of: plans, mode: mode, way, specialisation, from: programs)
+    queue = try CommandQueue(context, profiling: profile != nil)
     let tables = try LaneTables(
       context, baseline, mode, moving: Set(plans.flatMap { $0.steps.map(\.node) }), precision,
       tieRoundoff: tieRoundoff, limit: sizing.memoryLimit)
     self.tables = tables
+    chain = try way.map {
+      try ChainTables($0, programs.context, baseline, precision, tieRoundoff: tieRoundoff)
+    }
+    let tableBytes = tables.byteCount + (chain?.byteCount ?? 0)
     capacities = try zip(plans, graph.layout.segments).map {
-      try sizing.lanes($0, precision, components: $1.count, beside: tables.byteCount)
+      try sizing.lanes($0, precision, components: $1.count, beside: tableBytes)
     }
     termSums = graph.terms.map { baseline.values[$0.node].reduce(0, +) }
     buffers = try allocate()
   }
 
+  /// The chain that lanes of differences take on a device; nil where they go step by step. A
+  /// work-item of it holds whole layers in memory of its own, which only CPUs have.
+  static func chain(of graph: Graph, _ mode: LaneMode, on device: DeviceDescription) -> LaneChain? {
+    guard mode == .difference, device.kind == .cpu || device.isSimulator else { return nil }
+    guard let chain = LaneChain(graph), chain.entries.contains(where: { $0 != nil }) else {
+      return nil
+    }
+    return chain
+  }
+
   /// The way of every segment's lanes.
-  static func plans(of graph: Graph, _ mode: LaneMode) throws -> [LanePlan] {
+  static func plans(of graph: Graph, _ mode: LaneMode, _ chain: LaneChain?) throws -> [LanePlan] {
     try graph.layout.segments.indices.map {
-      try LanePlan(graph: graph, segment: $0, mode: mode)
+      try LanePlan(graph: graph, segment: $0, mode: mode, chain: chain)
     }
   }
 
-  /// The program of the parts of kernels/ that the plans' steps need.
+  /// The program of the parts of kernels/ that the plans need.
   static func program(
-    of plans: [LanePlan], mode: LaneMode, _ specialisation: Specialisation,
+    of plans: [LanePlan], mode: LaneMode, _ chain: LaneChain?, _ specialisation: Specialisation,
     from programs: ProgramCache
   ) throws -> Program {
     var units = [KernelUnit(file: "lanes.cl"), KernelUnit(file: "reduce.cl")]
+    units += chain?.kernelUnits ?? []
     for plan in plans {
       for step in plan.steps {
         if case .apply(let operation) = step.action {
@@ -124,16 +147,21 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
   }
 
   package func evaluate(_ batch: LaneBatch) throws -> LaneResults {
-    try inParts(batch) { _, _ in }
+    try inParts(batch) { try run(batch, $0, $1) }
   }
 
   package func evaluateTerms(_ batch: LaneBatch) throws -> TermResults {
     let plan = plans[batch.segment]
-    var found = TermResults(plan)
+    var found = TermResults(plan, samples: chain?.samples ?? 0)
     found.flags = try inParts(batch) { range, buffers in
-      // What a lane's last steps wrote is still in its buffers.
       let lanes = LaneSizing.roundUp(range.count, to: 2 * vectorWidth)
-      let arrays = try plan.terms.map { operand -> [Double] in
+      let samples = try plan.chain == nil ? nil : sampleBuffer(lanes: lanes)
+      let results = try run(batch, range, buffers, samples: samples)
+      // What a lane's last steps wrote is still in its buffers.
+      let arrays = try plan.terms.enumerated().map { term, operand -> [Double] in
+        if let chain, let samples, plan.chain?.term == term {
+          return try queue.reals(of: samples, count: chain.samples * lanes, precision)
+        }
         guard let operand else { return [] }
         let stored = operand.layout.stored(of: graph.nodes[operand.node].count)
         return try queue.reals(
@@ -142,14 +170,24 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
       for (term, array) in arrays.enumerated() {
         found.append(term: term, array, width: lanes, count: range.count)
       }
+      return results
     }.flags
     return found
   }
 
-  /// Evaluates a batch in parts that fit the buffers. `read` is given each part's lanes and the buffers
-  /// as they were left.
+  /// Where a chain leaves the sums of single samples, for so many lanes.
+  private func sampleBuffer(lanes: Int) throws -> Buffer {
+    let count = (chain?.samples ?? 0) * lanes
+    if let known = samples, known.byteCount >= count * precision.bytes { return known }
+    samples = nil
+    let made = try Buffer(context, realCount: count, precision)
+    samples = made
+    return made
+  }
+
+  /// Evaluates a batch in parts that fit the buffers, each by `evaluate`.
   private func inParts(
-    _ batch: LaneBatch, read: (Range<Int>, LaneBuffers) throws -> Void
+    _ batch: LaneBatch, evaluate: (Range<Int>, LaneBuffers) throws -> LaneResults
   ) throws -> LaneResults {
     try lock.withLock {
       var results = LaneResults(values: [], flags: [])
@@ -159,14 +197,13 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
           let buffers = try buffers ?? allocate()
           self.buffers = buffers
           let capacity = buffers.capacities[batch.segment]
-          let range = first..<min(first + capacity, batch.count)
-          let part = try run(batch, range, buffers)
-          try read(range, buffers)
+          let part = try evaluate(first..<min(first + capacity, batch.count), buffers)
           results.values += part.values
           results.flags += part.flags
         } catch let error as OpenCLError where error.isOutOfMemory {
           // Drivers that allocate at the first use say so only now.
           buffers = nil
+          samples = nil
           kernels = [:]
           guard halve(for: error) else { throw error }
         }
@@ -176,8 +213,10 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
   }
 
   /// One batch that fits the buffers.
+  ///
+  /// - Parameter samples: for what a chain makes of single samples; it then makes no sum over them.
   private func run(
-    _ batch: LaneBatch, _ range: Range<Int>, _ buffers: LaneBuffers
+    _ batch: LaneBatch, _ range: Range<Int>, _ buffers: LaneBuffers, samples: Buffer? = nil
   ) throws -> LaneResults {
     let plan = plans[batch.segment]
     // Two vectors a work-item are the least the matrix product takes.
@@ -195,13 +234,20 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     for step in plan.steps {
       try launch(step, batch.segment, lanes / vectorWidth, batch.tiePolicy, buffers)
     }
+    if let chain, let entry = plan.chain {
+      try enqueue(
+        chain.launch(
+          entry, laneVectors: lanes / vectorWidth, tiePolicy: batch.tiePolicy,
+          indices: buffers.indices[batch.segment], moves: buffers.moves,
+          sums: buffers.sums[entry.term], parts: samples, flags: buffers.flags))
+    }
     var values = [Double](repeating: 0, count: range.count)
     for (number, operand) in plan.terms.enumerated() {
       guard let operand else { continue }
       try launchSum(plan, number, operand, lanes / vectorWidth, buffers)
     }
     for (number, term) in graph.terms.enumerated() {
-      guard plan.terms[number] != nil else {
+      guard plan.terms[number] != nil || plan.chain?.term == number else {
         if mode == .value {
           for lane in values.indices { values[lane] += term.factor * termSums[number] }
         }
@@ -213,6 +259,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
       }
     }
     let bits = try queue.integers(of: buffers.flags, count: range.count)
+    try noteTimes(lanes: lanes, plan)
     return LaneResults(
       values: values, flags: bits.map { LaneFlags(rawValue: UInt32(bitPattern: $0)) })
   }
@@ -230,8 +277,8 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
       flags: buffers.flags)
     switch step.action {
     case .apply(let operation):
-      for launch in operation.primitive.launches(call) { try enqueue(launch) }
-    case .expand: try enqueue(expandLaunch(call, base: tables.base[step.node]))
+      for launch in operation.primitive.launches(call) { try enqueue(launch, for: step) }
+    case .expand: try enqueue(expandLaunch(call, base: tables.base[step.node]), for: step)
     }
   }
 
@@ -266,7 +313,26 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     try enqueue(Launch(arguments: arguments, global: [laneVectors]))
   }
 
-  private func enqueue(_ launch: Launch) throws {
+  /// Adds the launches of a batch to the profile.
+  private func noteTimes(lanes: Int, _ plan: LanePlan) throws {
+    guard let profile else { return }
+    defer { timed = [] }
+    for (event, kernel, step) in timed {
+      let isChain = step == nil && plan.chain != nil && kernel == ChainTables.kernel
+      let work = isChain ? chain?.work(plan.chain) ?? 0 : step?.work ?? 0
+      let moved = step.map { step in
+        step.outputElements
+          + zip(step.inputs, step.inputShapes).reduce(0) { sum, input in
+            sum + (input.0.map { $0.layout.stored(of: input.1.reduce(1, *)) } ?? 0)
+          }
+      }
+      profile.add(
+        kernel, seconds: try event.seconds(), multiplyAdds: work * Double(lanes),
+        bytes: Double((moved ?? 0) * lanes * precision.bytes))
+    }
+  }
+
+  private func enqueue(_ launch: Launch, for step: LaneStep? = nil) throws {
     let name = launch.arguments.kernel
     let kernel: Kernel
     if let known = kernels[name] {
@@ -276,9 +342,13 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
       kernels[name] = kernel
     }
     try kernel.set(launch.arguments)
-    try queue.enqueue(
-      kernel, global: launch.global,
-      local: sizing.workGroup(dimensions: launch.global.count))
+    let local = sizing.workGroup(dimensions: launch.global.count)
+    guard profile != nil else {
+      return try queue.enqueue(kernel, global: launch.global, local: local)
+    }
+    if let event = try queue.enqueueWithEvent(kernel, global: launch.global, local: local) {
+      timed.append((event, name, step))
+    }
   }
 }
 
