@@ -35,8 +35,8 @@ let package = Package(
       name: "GPUCheck",
       dependencies: ["Kernels", "CZlib", "ONNXFormat", numerics, protobuf],
       sources: [
-        "Model", "Formats", "ONNX", "Primitives", "Engine", "UserCost", "Check", "Compare",
-        "Inspect", "Diagnosis", "Report",
+        "Model", "Formats", "ONNX", "Primitives", "Engine", "UserCost", "Check", "PerUnit",
+        "Compare", "Inspect", "Diagnosis", "Report",
       ]),
     // The folders GPUCheck and gpucheck differ in case only, so the target has a name of its own.
     .executableTarget(

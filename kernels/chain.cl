@@ -177,7 +177,8 @@ static inline void add_cost(const Chain *chain, int s, int outs, const real *z, 
 #endif
 
 // A component of layer `entry` moves: W[unit, input] (x [samples, ins] is what the layer reads) or,
-// where x is null, b[unit]. out [2, lanes] is the cost term's sum, high and low.
+// where x is null, b[unit]. out [2, lanes] is the cost term's sum, high and low; or, where parts is not
+// null, parts [samples, lanes] are the sums of each sample by itself, and out is not written.
 // Launch: [lane vectors / 2].
 kernel void chain_difference(int lane_vectors, int samples, int layers, int entry, int tie_policy,
                              real a0, real a1, real a2, real b0, real b1, real b2,
@@ -186,7 +187,7 @@ kernel void chain_difference(int lane_vectors, int samples, int layers, int entr
                              global const real *x, global const real *tables,
                              global const real *c0, global const real *c1, global const real *c2,
                              global const real *c3, global real *out,
-                             volatile global uint *flags) {
+                             global real *parts, volatile global uint *flags) {
   const int g = get_global_id(0) * 2;
   const Chain held = {samples, tie_policy, layer, tables, {a0, a1, a2}, {b0, b1, b2}};
   const Chain *const chain = &held;
@@ -225,6 +226,13 @@ kernel void chain_difference(int lane_vectors, int samples, int layers, int entr
     }
   }
   for (int s = 0; s < samples; s++) {
+    if (parts != 0) {
+#pragma unroll
+      for (int v = 0; v < 2; v++) {
+        high[v] = low[v] = (realv)(0);
+        STORE(high[v], s * lane_vectors + g + v, parts);
+      }
+    }
     realv moved[2];
 #pragma unroll
     for (int v = 0; v < 2; v++) {
@@ -254,11 +262,18 @@ kernel void chain_difference(int lane_vectors, int samples, int layers, int entr
       there = swapped;
     }
     add_cost(chain, s, LAYER_OUTS(chain, layers - 1), here, high, low, kinks, c0, c1, c2, c3);
+    if (parts != 0) {
+#pragma unroll
+      for (int v = 0; v < 2; v++)
+        STORE(high[v] + low[v], s * lane_vectors + g + v, parts);
+    }
   }
 #pragma unroll
   for (int v = 0; v < 2; v++) {
-    STORE(high[v], g + v, out);
-    STORE(low[v], lane_vectors + g + v, out);
+    if (parts == 0) {
+      STORE(high[v], g + v, out);
+      STORE(low[v], lane_vectors + g + v, out);
+    }
     report_kinks(kinks[v], g + v, flags);
   }
 }

@@ -195,6 +195,33 @@ import Testing
     }
   }
 
+  @Test(
+    "A check per unit goes on when its device fails, hangs or computes wrongly",
+    arguments: Stand.Fault.all)
+  func checkPerUnit(fault: Stand.Fault) throws {
+    let problem = try problem()
+    var wrong = problem
+    // Not by what a wrong device is off.
+    wrong.gradient.values[3] *= 1.03
+    for (problem, passes) in [(problem, true), (wrong, false)] {
+      let backend = WatchedBackend(
+        StandBackend { Stand(evaluator: $0, wanted: 16, fault: fault) },
+        Watchdog(device: "stand", limit: 0.3))
+      let report = try PerUnitTests.check(problem, on: Checker(backend, mayFallBack: true)).report
+      #expect(report.passed == passes, "\(report)")
+      #expect(report.textbookAgreement.passed)
+      if !fault.isWrongOnly {
+        #expect(report.warnings.contains { $0.contains("stand") }, "\(report.warnings)")
+        #expect(report.devices.contains { $0.name == CPUBackend().name && $0.lanes > 0 })
+      }
+    }
+    // Where no other may take over the error is the check's.
+    if case .status = fault {
+      let stand = StandBackend { Stand(evaluator: $0, wanted: 16, fault: fault) }
+      #expect(throws: OpenCLError.self) { try PerUnitTests.check(problem, on: Checker(stand)) }
+    }
+  }
+
   @Test("A limit on memory makes batches smaller, or is a line that says what is needed")
   func memory() throws {
     let problem = try problem()
@@ -224,6 +251,14 @@ final class Stand: LaneEvaluator, @unchecked Sendable {
 
     static let all: [Fault] = [0, 2].flatMap {
       [.status(after: $0), .hang(after: $0), .wrongOnce(after: $0), .wrong(after: $0)]
+    }
+
+    /// Whether every call comes back, with a result that is wrong at most.
+    var isWrongOnly: Bool {
+      switch self {
+      case .none, .wrongOnce, .wrong: true
+      case .status, .hang: false
+      }
     }
   }
 
@@ -257,6 +292,21 @@ final class Stand: LaneEvaluator, @unchecked Sendable {
   func wantedLanes(segment: Int) -> Int { wanted }
 
   func evaluate(_ batch: LaneBatch) throws -> LaneResults {
+    var results = try evaluator.evaluate(batch)
+    if try goesWrong(batch) { results.values = results.values.map { $0 * 1.01 + 1e-6 } }
+    return results
+  }
+
+  func evaluateTerms(_ batch: LaneBatch) throws -> TermResults {
+    var results = try evaluator.evaluateTerms(batch)
+    if try goesWrong(batch) {
+      results.values = results.values.map { $0.map { $0 * 1.01 + 1e-6 } }
+    }
+    return results
+  }
+
+  /// Plays the fault of a call; whether its results are to be wrong.
+  private func goesWrong(_ batch: LaneBatch) throws -> Bool {
     let call = lock.withLock {
       sizes.append(batch.count)
       return sizes.count - 1
@@ -265,17 +315,14 @@ final class Stand: LaneEvaluator, @unchecked Sendable {
     while !isReady(), ContinuousClock.now < deadline { Thread.sleep(forTimeInterval: 1e-3) }
     let pause = delay + secondsPerLane * Double(batch.count)
     if pause > 0 { Thread.sleep(forTimeInterval: pause) }
-    var results = try evaluator.evaluate(batch)
     switch fault {
-    case .none: break
-    case .status(let after) where call >= after:
-      throw OpenCLError(call: "clFinish", status: -5)
+    case .status(let after) where call >= after: throw OpenCLError(call: "clFinish", status: -5)
     case .hang(let after) where call >= after: Thread.sleep(forTimeInterval: 600)
     case .wrongOnce(let after) where call == after, .wrong(let after) where call >= after:
-      results.values = results.values.map { $0 * 1.01 + 1e-6 }
+      return true
     default: break
     }
-    return results
+    return false
   }
 }
 

@@ -63,6 +63,7 @@ import Testing
     #expect(report["cost"] as? Double == 0.1)
     #expect(report["parameters"] as? Int == 2400)
     #expect(report["checked"] as? Int == 2400)
+    #expect(report["perUnit"] as? Bool == false)
     #expect(report["evaluator"] as? String == "difference")
     #expect(report["precision"] as? String == "f64")
     #expect(report["scheme"] as? String == "central")

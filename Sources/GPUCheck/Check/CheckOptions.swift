@@ -66,6 +66,9 @@ public struct CheckOptions: Sendable {
   public var evaluator = Evaluator.difference
   public var precision = PrecisionChoice.auto
   public var scheme = Scheme.central
+  /// Whether the weights of a dense layer are not moved one by one: the cost is evaluated as a function
+  /// of each unit's pre-activation and each sample, from which all of them follow.
+  public var isPerUnit = false
   /// The step; nil for the rule of `StepSize.automatic`.
   public var epsilon: Double?
   /// How many components to check, drawn evenly from all tensors; nil for all.

@@ -13,6 +13,8 @@ public struct CheckReport: Sendable {
   public var parameters: Int
   public var checked: Int
   public var evaluator: Evaluator
+  /// Whether units were moved in the place of parameters.
+  public var isPerUnit = false
   /// "f32" or "f64".
   public var precision: String
   public var scheme: Scheme

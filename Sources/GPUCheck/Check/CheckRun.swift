@@ -24,6 +24,8 @@ struct CheckRun {
   var costNoise: Double?
   /// The size of a component of the gradient some way off θ, where it was measured.
   var nearbySlope = 0.0
+  /// Where the first differences come from, unless from lanes of every component.
+  var units: UnitSource?
   /// Components of which a lane never came back: nothing is known of them.
   private(set) var lost: [Int] = []
   /// What the subtraction of two costs leaves of their rounding, as the standard error of dθ_approx
@@ -59,9 +61,9 @@ struct CheckRun {
 
   /// Evaluates all components, and settles kinks and truncation.
   private mutating func evaluate() throws {
-    try firstDifferences()
+    if let units { try takeUnitDifferences(units) } else { try firstDifferences() }
     try settleKinks(estimates.flags.indices.filter { metKink($0) })
-    try measureTruncation()
+    if units == nil { try measureTruncation() }
     if costNoise != nil { try sharpen() }
   }
 

@@ -57,6 +57,7 @@ public final class Checker: Sendable {
     if let epsilon = options.epsilon {
       try StepSize.check(epsilon, options.evaluator, precision)
     }
+    let units = try options.isPerUnit ? unitGraph(of: problem, options) : nil
     let checked = min(options.sample ?? .max, problem.graph.layout.count)
     try HostMemory.require(problem.graph, checked: checked, limit: memoryLimit)
     let opening = ContinuousClock.now
@@ -64,6 +65,7 @@ public final class Checker: Sendable {
     if options.evaluator != .textbook {
       _ = try crew.keep {
         try $0.build(problem.graph, mode: options.evaluator.mode, precision: precision)
+        if let units { try $0.build(units.graph, mode: .difference, precision: precision) }
       }
     }
     let start = ContinuousClock.now
@@ -79,6 +81,7 @@ public final class Checker: Sendable {
     let journal = try journal(problem, options, precision)
     let progress = StageProgress(start: start, report: progress, clock: clock)
     var run = try run(problem, options, baseline, precision, &crew, journal, progress)
+    run.units = try units.map { try unitSource($0, of: problem, precision, &crew) }
     var report = try run.complete()
     if let clock {
       report.profile = CheckReport.Profile(
@@ -89,10 +92,13 @@ public final class Checker: Sendable {
     report.devices = pool.shares.map {
       CheckReport.DeviceShare(name: $0.name, lanes: $0.lanes, seconds: $0.seconds)
     }
+    report.isPerUnit = options.isPerUnit
+    report.add(run.units)
     report.recalled = journal?.recalled ?? 0
     if let penalty = Penalty.finding(in: report, of: problem) { report.findings.append(penalty) }
     report.warnings =
-      problem.warnings + crew.notes + pool.notes + [journal?.note].compactMap(\.self)
+      problem.warnings + crew.notes + (run.units?.lanes.notes ?? []) + pool.notes
+      + [journal?.note].compactMap(\.self)
       + report.warnings
     report.seconds.setup = setupSeconds + (start - opening).seconds
     report.seconds.total += report.seconds.setup
@@ -104,8 +110,7 @@ public final class Checker: Sendable {
     _ problem: Problem, _ options: CheckOptions, _ baseline: Baseline, _ precision: Precision,
     _ crew: inout DeviceCrew, _ journal: JournalFile?, _ progress: StageProgress
   ) throws -> CheckRun {
-    let tieRoundoff = max(
-      problem.gradient.elementType.unitRoundoff, Precision.f64.unitRoundoff)
+    let tieRoundoff = problem.tieRoundoff
     progress.clock?.enter("rounding errors")
     let scales = ErrorScales(baseline, of: problem.gradient.elementType)
     progress.clock?.enter("tables and buffers")

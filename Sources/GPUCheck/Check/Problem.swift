@@ -17,6 +17,11 @@ public struct Problem: Sendable {
     self.warnings = warnings
   }
 
+  /// The unit roundoff that decides what is tied at a kink: that of whoever computed dθ.
+  var tieRoundoff: Double {
+    max(gradient.elementType.unitRoundoff, ElementType.float64.unitRoundoff)
+  }
+
   /// A problem whose gradient came from a file: one that holds float32 numbers only is judged as one
   /// that was computed in float32, whatever it was stored as.
   init(

@@ -62,6 +62,9 @@ package protocol LaneEvaluator: Sendable {
   var laneUnit: Int { get }
   /// ΔJ or J of every lane. Throws where a device fails.
   func evaluate(_ batch: LaneBatch) throws -> LaneResults
+  /// The elements of J's terms in every lane, which `evaluate` sums. Throws where a device fails, and
+  /// an `InputError` where there are none to be had.
+  func evaluateTerms(_ batch: LaneBatch) throws -> TermResults
   /// What happened that a report must say.
   var notes: [String] { get }
 }
@@ -69,6 +72,10 @@ package protocol LaneEvaluator: Sendable {
 extension LaneEvaluator {
   package var laneUnit: Int { 1 }
   package var notes: [String] { [] }
+
+  package func evaluateTerms(_ batch: LaneBatch) throws -> TermResults {
+    throw InputError("this evaluator gives the cost as a whole, not its terms")
+  }
 }
 
 extension Precision {

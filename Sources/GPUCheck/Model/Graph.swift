@@ -82,6 +82,28 @@ public struct Graph: Sendable {
     return graph
   }
 
+  /// The graph of what some terms are made of, whose sum is then J.
+  func keeping(_ kept: [CostTerm]) throws -> Graph {
+    var needed = Set(kept.map(\.node))
+    for node in nodes.indices.reversed() where needed.contains(node) {
+      if case .apply(_, let inputs) = nodes[node].definition { needed.formUnion(inputs) }
+    }
+    var graph = Graph(layout: layout)
+    var new: [NodeID: NodeID] = [:]
+    for (id, node) in nodes.enumerated() where needed.contains(id) {
+      switch node.definition {
+      case .constant(let tensor): new[id] = graph.constant(node.name, tensor)
+      case .parameter(let segment): new[id] = graph.parameter(segment: segment)
+      case .apply(let operation, let inputs):
+        new[id] = try graph.apply(operation, inputs.compactMap { new[$0] }, name: node.name)
+      }
+    }
+    for term in kept {
+      if let node = new[term.node] { graph.addToCost(node, factor: term.factor) }
+    }
+    return graph
+  }
+
   private mutating func append(_ node: Node) -> NodeID {
     nodes.append(node)
     return nodes.count - 1

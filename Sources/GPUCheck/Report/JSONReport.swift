@@ -18,6 +18,7 @@ public enum JSONReport {
       "parameters": .count(report.parameters),
       "checked": .count(report.checked),
       "evaluator": .string(report.evaluator.rawValue),
+      "perUnit": .bool(report.isPerUnit),
       "precision": .string(report.precision),
       "scheme": .string(report.scheme.rawValue),
       "epsilon": .number(report.epsilon),

@@ -117,6 +117,7 @@ public enum TextReport {
         "method",
         "\(report.evaluator.rawValue) in \(report.precision), \(report.scheme.rawValue) "
           + "differences, step \(TextFormat.exact(report.epsilon))"
+          + (report.isPerUnit ? "; per unit: units were moved, not each of their weights" : "")
           + (report.costNoise.map { "; the cost's own noise is \(TextFormat.rough($0))" } ?? "")),
       fact("device", devices(report)),
       fact(

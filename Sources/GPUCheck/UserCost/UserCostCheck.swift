@@ -11,6 +11,10 @@ extension Checker {
     _ cost: UserCost, parameters: ParameterVector, gradient: ParameterVector,
     options: CheckOptions, progress: (@Sendable (CheckProgress) -> Void)? = nil
   ) throws -> CheckReport {
+    guard !options.isPerUnit else {
+      throw InputError(
+        "--per-unit is for dense networks, not for a cost of your own", remedy: "leave it out")
+    }
     guard parameters.layout == gradient.layout else {
       throw InputError(
         "the gradient's tensors are laid out otherwise than the parameters'",

@@ -56,6 +56,12 @@ struct CheckCommand: ParsableCommand {
     completion: OptionValue.completion(Evaluator.self), transform: OptionValue.choice)
   var evaluator: Evaluator?
 
+  @Flag(
+    help: .init(
+      "Of a dense network: move each unit's pre-activation instead of each weight, and multiply with "
+        + "the layer's inputs. Faster; uses that weights enter linearly (docs/per-unit.md)."))
+  var perUnit = false
+
   @OptionGroup var steps: StepOptions
 
   @Option(

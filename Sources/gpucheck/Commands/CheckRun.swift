@@ -47,6 +47,7 @@ extension CheckCommand {
   var options: CheckOptions {
     var options = CheckOptions()
     options.evaluator = evaluator ?? options.evaluator
+    options.isPerUnit = perUnit
     options.precision = precision
     options.scheme = steps.scheme
     options.epsilon = steps.epsilon.epsilon

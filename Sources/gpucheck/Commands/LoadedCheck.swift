@@ -107,6 +107,10 @@ extension CheckCommand {
   private func requireTextbook() throws {
     try files.requireNoMapping()
     try onnx.requireNone()
+    guard !perUnit else {
+      throw InputError(
+        "--per-unit is for dense networks, not for a cost of your own", remedy: "leave it out")
+    }
     guard evaluator == nil || evaluator == .textbook else {
       throw InputError(
         "a cost of your own is evaluated as the textbook does it", remedy: "leave --evaluator")

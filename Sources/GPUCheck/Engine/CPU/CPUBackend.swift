@@ -20,10 +20,12 @@ package struct CPUBackend: Backend {
     switch precision {
     case .f64:
       let lanes = try CPULanes<Double>(baseline, mode, tieRoundoff: tieRoundoff)
-      return CPUEvaluator(mode: mode, precision: precision) { lanes.run($0) }
+      return CPUEvaluator(
+        mode: mode, precision: precision, run: { lanes.run($0) }, runTerms: { lanes.runTerms($0) })
     case .f32:
       let lanes = try CPULanes<Float>(baseline, mode, tieRoundoff: tieRoundoff)
-      return CPUEvaluator(mode: mode, precision: precision) { lanes.run($0) }
+      return CPUEvaluator(
+        mode: mode, precision: precision, run: { lanes.run($0) }, runTerms: { lanes.runTerms($0) })
     }
   }
 }
@@ -32,8 +34,11 @@ private struct CPUEvaluator: LaneEvaluator {
   let mode: LaneMode
   let precision: Precision
   let run: @Sendable (LaneBatch) -> LaneResults
+  let runTerms: @Sendable (LaneBatch) -> TermResults
 
   func wantedLanes(segment: Int) -> Int { 4096 }
 
   func evaluate(_ batch: LaneBatch) throws -> LaneResults { run(batch) }
+
+  func evaluateTerms(_ batch: LaneBatch) throws -> TermResults { runTerms(batch) }
 }

@@ -52,7 +52,40 @@ package final class CPULanes<T: LaneReal>: @unchecked Sendable {
   }
 
   /// ΔJ or J of every lane.
-  package func run(_ batch: LaneBatch) -> LaneResults {
+  package func run(_ batch: LaneBatch) -> LaneResults { run(batch) { _, _ in } }
+
+  /// The elements of J's terms in every lane.
+  package func runTerms(_ batch: LaneBatch) -> TermResults {
+    let plan = plans[batch.segment]
+    let lock = NSLock()
+    // Chunks come in any order.
+    nonisolated(unsafe) var parts: [(first: Int, arrays: [[Double]])] = []
+    let results = run(batch) { range, scratch in
+      let arrays = plan.terms.map { operand -> [Double] in
+        guard let operand else { return [] }
+        let stored = operand.layout.stored(of: self.base[operand.node].count)
+        let source = scratch.pointer(operand.place)
+        return (0..<stored * range.count).map { Double(source[$0]) }
+      }
+      lock.withLock { parts.append((range.lowerBound, arrays)) }
+    }
+    var found = TermResults(plan)
+    parts.sort { $0.first < $1.first }
+    for (part, next) in zip(parts, parts.dropFirst().map(\.first) + [batch.count]) {
+      let count = next - part.first
+      for (term, array) in part.arrays.enumerated() {
+        found.append(term: term, array, width: count, count: count)
+      }
+    }
+    found.flags = results.flags
+    return found
+  }
+
+  /// As above; `read` is given each chunk's lanes and its buffers as they were left, on the thread
+  /// that worked on it.
+  private func run(
+    _ batch: LaneBatch, read: @Sendable (Range<Int>, Scratch<T>) -> Void
+  ) -> LaneResults {
     let plan = plans[batch.segment]
     let chunk = chunkLanes(plan)
     let chunks = (batch.count + chunk - 1) / chunk
@@ -66,6 +99,7 @@ package final class CPULanes<T: LaneReal>: @unchecked Sendable {
           let range = number * chunk..<min((number + 1) * chunk, batch.count)
           let scratch = self.pool.take()
           self.run(batch, range, plan, scratch, values, flags)
+          read(range, scratch)
           self.pool.put(scratch)
         }
       }

@@ -86,10 +86,15 @@ struct ChainTables {
     return Double(chain.samples) * Double(products)
   }
 
+  /// The samples that lanes are taken through.
+  var samples: Int { chain.samples }
+
   /// The launch for lanes of a segment.
+  ///
+  /// - Parameter parts: `[samples, lanes]`, for the sum of each sample by itself in the place of `sums`.
   func launch(
     _ entry: LanePlan.ChainEntry, laneVectors: Int, tiePolicy: TiePolicy, indices: [Buffer],
-    moves: Buffer, sums: Buffer, flags: Buffer
+    moves: Buffer, sums: Buffer, parts: Buffer?, flags: Buffer
   ) -> Launch {
     let place = { (number: Int) in
       number < cost.count ? cost[number].map { KernelArgument.buffer($0) } ?? .none : .none
@@ -106,7 +111,9 @@ struct ChainTables {
           .buffer(layers), entry.isBias ? .none : .buffer(indices[entry.input]),
           .buffer(indices[entry.unit]), .buffer(moves),
           entry.isBias ? .none : .buffer(inputs[entry.layer]), .buffer(tables),
-        ] + (0..<4).map(place) + [.buffer(sums), .buffer(flags)]),
+        ] + (0..<4).map(place) + [
+          .buffer(sums), parts.map { .buffer($0) } ?? .none, .buffer(flags),
+        ]),
       global: [laneVectors / 2])
   }
 }

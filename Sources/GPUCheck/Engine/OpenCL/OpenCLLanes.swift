@@ -25,6 +25,8 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
   private var kernels: [String: Kernel] = [:]
   /// Given up while memory is looked for: the old buffers must go before smaller ones can come.
   private var buffers: LaneBuffers?
+  /// `[samples, lanes]`, from the first time on that a chain's samples are asked for.
+  private var samples: Buffer?
   /// Lanes of a batch, for each segment; halved each time memory runs out.
   private var capacities: [Int]
   /// What the last call failed with for want of memory.
@@ -145,6 +147,48 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
   }
 
   package func evaluate(_ batch: LaneBatch) throws -> LaneResults {
+    try inParts(batch) { try run(batch, $0, $1) }
+  }
+
+  package func evaluateTerms(_ batch: LaneBatch) throws -> TermResults {
+    let plan = plans[batch.segment]
+    var found = TermResults(plan, samples: chain?.samples ?? 0)
+    found.flags = try inParts(batch) { range, buffers in
+      let lanes = LaneSizing.roundUp(range.count, to: 2 * vectorWidth)
+      let samples = try plan.chain == nil ? nil : sampleBuffer(lanes: lanes)
+      let results = try run(batch, range, buffers, samples: samples)
+      // What a lane's last steps wrote is still in its buffers.
+      let arrays = try plan.terms.enumerated().map { term, operand -> [Double] in
+        if let chain, let samples, plan.chain?.term == term {
+          return try queue.reals(of: samples, count: chain.samples * lanes, precision)
+        }
+        guard let operand else { return [] }
+        let stored = operand.layout.stored(of: graph.nodes[operand.node].count)
+        return try queue.reals(
+          of: buffers.buffer(operand.place), count: stored * lanes, precision)
+      }
+      for (term, array) in arrays.enumerated() {
+        found.append(term: term, array, width: lanes, count: range.count)
+      }
+      return results
+    }.flags
+    return found
+  }
+
+  /// Where a chain leaves the sums of single samples, for so many lanes.
+  private func sampleBuffer(lanes: Int) throws -> Buffer {
+    let count = (chain?.samples ?? 0) * lanes
+    if let known = samples, known.byteCount >= count * precision.bytes { return known }
+    samples = nil
+    let made = try Buffer(context, realCount: count, precision)
+    samples = made
+    return made
+  }
+
+  /// Evaluates a batch in parts that fit the buffers, each by `evaluate`.
+  private func inParts(
+    _ batch: LaneBatch, evaluate: (Range<Int>, LaneBuffers) throws -> LaneResults
+  ) throws -> LaneResults {
     try lock.withLock {
       var results = LaneResults(values: [], flags: [])
       while results.values.count < batch.count {
@@ -153,12 +197,13 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
           let buffers = try buffers ?? allocate()
           self.buffers = buffers
           let capacity = buffers.capacities[batch.segment]
-          let part = try run(batch, first..<min(first + capacity, batch.count), buffers)
+          let part = try evaluate(first..<min(first + capacity, batch.count), buffers)
           results.values += part.values
           results.flags += part.flags
         } catch let error as OpenCLError where error.isOutOfMemory {
           // Drivers that allocate at the first use say so only now.
           buffers = nil
+          samples = nil
           kernels = [:]
           guard halve(for: error) else { throw error }
         }
@@ -168,8 +213,10 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
   }
 
   /// One batch that fits the buffers.
+  ///
+  /// - Parameter samples: for what a chain makes of single samples; it then makes no sum over them.
   private func run(
-    _ batch: LaneBatch, _ range: Range<Int>, _ buffers: LaneBuffers
+    _ batch: LaneBatch, _ range: Range<Int>, _ buffers: LaneBuffers, samples: Buffer? = nil
   ) throws -> LaneResults {
     let plan = plans[batch.segment]
     // Two vectors a work-item are the least the matrix product takes.
@@ -192,7 +239,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
         chain.launch(
           entry, laneVectors: lanes / vectorWidth, tiePolicy: batch.tiePolicy,
           indices: buffers.indices[batch.segment], moves: buffers.moves,
-          sums: buffers.sums[entry.term], flags: buffers.flags))
+          sums: buffers.sums[entry.term], parts: samples, flags: buffers.flags))
     }
     var values = [Double](repeating: 0, count: range.count)
     for (number, operand) in plan.terms.enumerated() {

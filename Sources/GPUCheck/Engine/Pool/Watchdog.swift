@@ -181,4 +181,9 @@ private struct WatchedEvaluator: LaneEvaluator {
       try evaluator.evaluate(batch)
     }
   }
+  func evaluateTerms(_ batch: LaneBatch) throws -> TermResults {
+    try watchdog.run("evaluating \(TextFormat.count(batch.count, "lane"))") {
+      try evaluator.evaluateTerms(batch)
+    }
+  }
 }

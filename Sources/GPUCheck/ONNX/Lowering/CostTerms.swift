@@ -67,24 +67,7 @@ struct CostTerms {
 
   /// The graph of what J is made of, and its terms.
   func pruned() throws -> Graph {
-    var needed = Set(factors.map(\.node))
-    for node in graph.nodes.indices.reversed() where needed.contains(node) {
-      if case .apply(_, let inputs) = graph.nodes[node].definition { needed.formUnion(inputs) }
-    }
-    var result = Graph(layout: graph.layout)
-    var new: [Graph.NodeID: Graph.NodeID] = [:]
-    for (id, node) in graph.nodes.enumerated() where needed.contains(id) {
-      switch node.definition {
-      case .constant(let tensor): new[id] = result.constant(node.name, tensor)
-      case .parameter(let segment): new[id] = result.parameter(segment: segment)
-      case .apply(let operation, let inputs):
-        new[id] = try result.apply(operation, inputs.compactMap { new[$0] }, name: node.name)
-      }
-    }
-    for (node, factor) in factors {
-      if let node = new[node] { result.addToCost(node, factor: factor) }
-    }
-    return result
+    try graph.keeping(factors.map { Graph.CostTerm(node: $0.node, factor: $0.factor) })
   }
 }
 
