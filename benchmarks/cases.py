@@ -85,13 +85,19 @@ def arguments(folder, stems=("batch", "parameters", "gradient")):
 def dense(name, folder):
     """One of the networks of export_net.py."""
     sizes, activation = export_net.NETWORKS[name]
-    theta, x, y = export_net.make(name, 32)
-    export_net.write(folder, sizes, activation, theta, x, y)
     shape = "-".join(map(str, sizes)) if name != "D" else "64-8×128-10"
     zeros = export_net.ZERO_INPUTS.get(name)
+    return of_dense(
+        name, folder, sizes, activation, *export_net.make(name, 32),
+        title=f"{shape} {activation}, batch 32"
+        + (f", {zeros:.0%} of the inputs zero" if zeros else ""))
+
+
+def of_dense(name, folder, sizes, activation, theta, x, y, title=""):
+    """Any network of dense layers."""
+    export_net.write(folder, sizes, activation, theta, x, y)
     return Case(
-        name, f"{shape} {activation}, batch 32"
-        + (f", {zeros:.0%} of the inputs zero" if zeros else ""), folder,
+        name, title, folder,
         {tensor: value.size for tensor, value in theta.items()},
         floor.dense(sizes, activation, theta, x), len(sizes) == 3,
         2 * len(x) * sum(n * m for n, m in zip(sizes, sizes[1:])))

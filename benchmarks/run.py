@@ -50,7 +50,8 @@ def rates(quick, earlier=None):
     """The machine's rates; the better of two measurements where there was
     one before."""
     ran = run([sys.executable, HERE / "rates.py",
-               *(["--quick"] if quick else [])])
+               *(["--quick"] if quick else [])],
+              processes.threads(processes.cores()))
     if ran.status != 0:
         sys.exit(f"bench: rates.py: {ran.reason}")
     found = json.loads(ran.out)
@@ -83,6 +84,15 @@ def machine(program, devices):
         "devices": [{key: device.get(key) for key in (
             "index", "name", "platform", "version", "driver",
             "computeUnits", "double", "type")} for device in devices]}
+
+
+def put_floor(row, results):
+    """The floor beside the time of exact differences on a CPU."""
+    if (row["kind"] == "gpucheck" and row["deviceType"] == "cpu"
+            and row["evaluator"] == "difference"):
+        row["floorSeconds"] = floor.seconds(
+            results["networks"][row["network"]]["flops"], row["parameters"],
+            results["rates"], row["precision"])
 
 
 def parse():
@@ -126,7 +136,16 @@ def main():
         args.peers, limits["peerRuns"], limits["peerSeconds"])
     devices = gpucheck.devices()
     facts = machine(gpucheck.program, devices)
-    rows, networks = [], {}
+    results = {"schema": "gpucheck.benchmarks/2", "machine": facts,
+               "rates": found, "limits": limits, "networks": {}, "rows": []}
+
+    def write():
+        """What there is by now."""
+        for row in results["rows"]:
+            put_floor(row, results)
+        results["minutes"] = (time.perf_counter() - began) / 60
+        args.output.write_text(json.dumps(results, indent=1) + "\n")
+
     with tempfile.TemporaryDirectory() as folder:
         for name in args.networks:
             try:
@@ -134,22 +153,14 @@ def main():
             except RuntimeError as error:
                 say(f"{name}: left out, {error}")
                 continue
-            networks[name] = {"title": case.title,
-                              "parameters": case.parameters,
-                              "flops": case.flops(case.counts)}
-            rows += gpucheck.rows(case, devices)
-            rows += peers.rows(case)
-    found = rates(args.quick, found)
-    for row in rows:
-        if (row["kind"] == "gpucheck" and row["deviceType"] == "cpu"
-                and row["evaluator"] == "difference"):
-            row["floorSeconds"] = floor.seconds(
-                networks[row["network"]]["flops"], row["parameters"], found,
-                row["precision"])
-    results = {"schema": "gpucheck.benchmarks/2", "machine": facts,
-               "rates": found, "limits": limits, "networks": networks,
-               "minutes": (time.perf_counter() - began) / 60, "rows": rows}
-    args.output.write_text(json.dumps(results, indent=1) + "\n")
+            results["networks"][name] = {
+                "title": case.title, "parameters": case.parameters,
+                "flops": case.flops(case.counts)}
+            results["rows"] += gpucheck.rows(case, devices)
+            results["rows"] += peers.rows(case)
+            write()
+    results["rates"] = rates(args.quick, found)
+    write()
     text = table.markdown(results)
     print(text, end="")
     if args.markdown:
