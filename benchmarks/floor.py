@@ -72,9 +72,10 @@ def of_graph(inspection):
 def totals(needs, counts, functions):
     """FLOPs of so many components of each tensor. Functions are counted where
     asked for, beside the products."""
-    return sum(LANES * count * (needs[name].products
-                                + (needs[name].functions if functions else 0))
-               for name, count in counts.items())
+    return float(sum(
+        LANES * count * (needs[name].products
+                         + (needs[name].functions if functions else 0))
+        for name, count in counts.items()))
 
 
 def seconds(flops, components, rates, precision):

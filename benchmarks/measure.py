@@ -3,6 +3,7 @@
 import json
 import statistics
 import tempfile
+import time
 
 from processes import run, say
 
@@ -16,11 +17,14 @@ class Gpucheck:
 
     program   where it is
     runs      of each row, at most
-    limit     seconds that a row's runs may take in all, by evaluator
+    limit     seconds that a row's runs may take in all, by evaluator; a third
+              of that without OpenCL
+    end       of time.monotonic(): after it whole passes are left out
     """
 
-    def __init__(self, program, runs, limit):
+    def __init__(self, program, runs, limit, end=float("inf")):
         self.program, self.runs, self.limit = program, runs, limit
+        self.end = end
 
     def devices(self):
         """The listing's devices that are no simulators and pass."""
@@ -84,6 +88,7 @@ class Gpucheck:
                "deviceType": device["type"],
                "precision": precision, "evaluator": evaluator}
         limit = self.limit[evaluator]
+        limit /= 3 if device["index"] == "cpu" else 1
         sample, expected = self.pilot(case, row, limit)
         more = () if sample is None else ("--sample", sample)
         runs = max(1, min(self.runs, int(limit / max(expected, 1e-6))))
@@ -117,6 +122,9 @@ class Gpucheck:
                         continue
                     name = (f"{case.name}, {device['name']}, "
                             f"{evaluator} {precision}")
+                    if evaluator == "direct" and time.monotonic() > self.end:
+                        say(f"{name}: left out, the time is over")
+                        continue
                     try:
                         row = self.row(case, device, precision, evaluator)
                     except RuntimeError as error:

@@ -12,8 +12,9 @@ Prints one JSON object. Where all parameters would take longer than the
 budget, in seconds a run, a random subset is timed: `checked` says how many.
 Imports, compilation and a first small run are not timed. Networks of ONNX
 models come from the files in FOLDER, and have no loop in NumPy. --device cuda
-has torch work on a GPU; JAX takes one where it finds it. Exit status 3: the
-peer's package is not installed, or there is no such peer for the network.
+has torch work on a GPU; JAX takes one where it finds it, and --block says how
+much to give it at once. Exit status 3: the peer's package is not installed, or
+there is no such peer for the network.
 """
 
 import argparse
@@ -83,13 +84,13 @@ class Course:
 class Jax:
     """vmap of the whole cost over blocks of perturbations, compiled."""
 
-    def __init__(self, problem):
+    def __init__(self, problem, block=None):
         import jax
         jax.config.update("jax_enable_x64", True)
         import jax.numpy as jnp
         tensors, whole = problem.tensors, problem.jax_cost()
         self.theta = jnp.asarray(problems.flat(tensors))
-        self.jnp, self.block = jnp, problem.block
+        self.jnp, self.block = jnp, block or problem.block
 
         def cost(theta):
             p, at = {}, 0
@@ -165,8 +166,8 @@ def timed(work):
 def run_torch(peer, size, args):
     """gradcheck of everything, or of vectors where that is too slow."""
     peer.check(peer.vectors[:1])
-    pilot, count = timed(lambda: peer.check(peer.vectors[:1]))
-    fits = max(LEAST, args.budget / pilot * count)
+    pilot, count = timed(lambda: peer.check(peer.some(LEAST)))
+    fits = args.budget / pilot * count
     names = list(peer.tensors) if size <= fits else peer.some(fits)
     runs = [timed(lambda: peer.check(names)) for _ in range(args.runs)]
     return [seconds for seconds, _ in runs], runs[0][1], None
@@ -196,7 +197,10 @@ def measure(name, problem, args):
     if name == "torch":
         return run_torch(Torch(problem, args.device), problem.exact.size,
                          args)
-    peer = {"loop": Loop, "course": Course, "jax": Jax}[name](problem)
+    if name == "jax":
+        peer = Jax(problem, args.block)
+    else:
+        peer = {"loop": Loop, "course": Course}[name](problem)
     return run_differences(peer, problem.exact, args)
 
 
@@ -210,6 +214,8 @@ def main():
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--budget", type=float, default=10)
     parser.add_argument("--device", default="cpu", help="of torch")
+    parser.add_argument("--block", type=int,
+                        help="perturbations that JAX evaluates at once")
     args = parser.parse_args()
 
     package = PACKAGES[args.peer]

@@ -1,7 +1,7 @@
 """Times gpucheck and its peers on the benchmark networks.
 
     python3 benchmarks/run.py [--networks S M …] [--peers loop torch jax]
-                              [--quick] [--program FILE]
+                              [--quick] [--minutes 18] [--program FILE]
                               [--markdown FILE] [--output FILE]
 
 gpucheck runs on every device of `gpucheck devices` that is no simulator, the
@@ -16,7 +16,8 @@ Beside each time stands the floor: what the method needs (floor.py) over what
 this machine reaches in the same run (rates.py).
 
 What would take longer than the limits is timed on a subset and extrapolated;
-the table marks it. Writes benchmarks/results.json, prints Markdown.
+the table marks it. After so many minutes whole forward passes are left out.
+Writes benchmarks/results.json as it goes, prints Markdown.
 """
 
 import argparse
@@ -40,7 +41,7 @@ from processes import run, say
 HERE = Path(__file__).resolve().parent
 # Runs of a row, and the seconds they may take in all, by evaluator; runs of a
 # peer, and the seconds of each.
-FULL = {"runs": 5, "seconds": {"difference": 25, "direct": 8},
+FULL = {"runs": 5, "seconds": {"difference": 30, "direct": 6},
         "peerRuns": 3, "peerSeconds": 5}
 QUICK = {"runs": 1, "seconds": {"difference": 3, "direct": 2},
          "peerRuns": 1, "peerSeconds": 1}
@@ -105,6 +106,7 @@ def parse():
     parser.add_argument("--quick", action="store_true",
                         help="S, M and LeNet unless named, few runs, low "
                         "limits")
+    parser.add_argument("--minutes", type=float, default=18)
     parser.add_argument("--program", type=Path,
                         default=HERE.parent / ".build/release/gpucheck")
     parser.add_argument("--output", type=Path,
@@ -131,7 +133,8 @@ def main():
     limits = QUICK if args.quick else FULL
     found = rates(args.quick)
     gpucheck = Gpucheck(args.program.resolve(), limits["runs"],
-                        limits["seconds"])
+                        limits["seconds"],
+                        time.monotonic() + 60 * args.minutes)
     peers = measure_peers.Peers(
         args.peers, limits["peerRuns"], limits["peerSeconds"])
     devices = gpucheck.devices()

@@ -155,10 +155,11 @@ def notes(limits):
         "e: extrapolated from a subset, exact differences in proportion to "
         "their work, everything else to lanes. gpucheck is timed whole where "
         f"that takes up to {seconds['difference']} s ({seconds['direct']} s "
-        "with `direct`), otherwise on a sample; the peers are timed on what "
-        f"they do in about {limits['peerSeconds']} s. The column `timed` says "
-        "on how many components. The floor is what the method needs over this "
-        "machine's rates; a GPU's is not measured here.")
+        "with `direct`; a third without OpenCL), otherwise on a sample; the "
+        f"peers are timed on what they do in about {limits['peerSeconds']} s. "
+        "The column `timed` says on how many components. The floor is what "
+        "the method needs over this machine's rates; a GPU's is not measured "
+        "here.")
 
 
 def markdown(results):
