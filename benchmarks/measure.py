@@ -50,7 +50,7 @@ class Gpucheck:
             [self.program, "check", *case.arguments,
              "--device", row["device"], "--precision", row["precision"],
              "--evaluator", row["evaluator"], "--format", "json",
-             "--quiet", *more], places, max(60, 5 * self.limit[
+             "--quiet", *more], places, max(150, 5 * self.limit[
                  row["evaluator"]]))
         if ran.status not in (0, 1, 3):
             raise RuntimeError(ran.reason)

@@ -3,7 +3,7 @@
     python3 benchmarks/models.py NAME OUT
 
 LeNet      61,706 parameters, 28 x 28, batch 32
-ResNet-20  272,474 parameters, 32 x 32, batch 8, the batch's statistics
+ResNet-20  272,474 parameters, 32 x 32, batch 2, the batch's statistics
 GPT        118,528 parameters, 2 layers of width 64, 32 tokens, tied embeddings
 
 Writes the files of large_models.py, the gradient in float64. Needs numpy,
@@ -30,7 +30,7 @@ def networks():
 
 NAMES = ("LeNet", "ResNet-20", "GPT")
 TITLES = {"LeNet": "LeNet-5 on 28 × 28, batch 32",
-          "ResNet-20": "ResNet-20 on 32 × 32, batch 8",
+          "ResNet-20": "ResNet-20 on 32 × 32, batch 2",
           "GPT": "2 layers of width 64, 32 tokens"}
 
 

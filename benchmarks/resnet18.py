@@ -155,7 +155,7 @@ class ResNet20(ResNet18):
     widths: tuple = (16, 32, 64)
     blocks: int = 3
     classes: int = 10
-    batch: int = 8
+    batch: int = 2
     side: int = 32
     stem: int = 3
 
