@@ -90,6 +90,17 @@ struct CheckCommand: ParsableCommand {
     completion: .file())
   var journal: String?
 
+  @Option(
+    parsing: .unconditional,
+    help: .init(
+      "How long the check may take, such as 90, 10min or 2h; one that would take longer ends early "
+        + "and says what to do instead.", valueName: "time"),
+    transform: OptionValue.duration)
+  var budget = 600.0
+
+  @Flag(help: "Take as long as it takes: no budget.")
+  var full = false
+
   @OptionGroup var userCost: UserCostOptions
 
   @OptionGroup var result: OutputOptions
