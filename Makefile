@@ -39,12 +39,14 @@ lint: ## Check format, shell scripts, tracked paths and links
 	@scripts/check-tree
 	@scripts/check-links
 
-bench: ## Run the benchmarks (Python with NumPy, in .venv)
+bench: ## Run the benchmarks (Python with NumPy, in .venv); BENCH=--quick for a short run
 	@scripts/setup bench
 	swift build -c $(CONFIGURATION)
 	python3 -m venv .venv
 	.venv/bin/python -m pip install --quiet numpy
-	.venv/bin/python benchmarks/run.py
+	@echo 'bench: for all peers and networks:' \
+	  '.venv/bin/python -m pip install torch "jax[cpu]" onnx safetensors'
+	.venv/bin/python benchmarks/run.py --program $(GPUCHECK) $(BENCH)
 
 test-recipes: ## Test recipes/ with PyTorch, JAX and Keras, in .venv-recipes (several GB)
 	@scripts/setup bench

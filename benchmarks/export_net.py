@@ -31,7 +31,11 @@ ZERO_INPUTS = {"Mr": 0.8}
 
 def make(name, batch):
     """Random parameters, x `[batch, inputs]` and labels of a network."""
-    sizes, activation = NETWORKS[name]
+    return draw(*NETWORKS[name], batch, ZERO_INPUTS.get(name, 0))
+
+
+def draw(sizes, activation, batch, zeros=0):
+    """The same for any sizes; `zeros` is the share of inputs that are 0."""
     gain = np.sqrt(2.0) if activation == "relu" else 1.0
     rng = np.random.default_rng(0)
     theta = {}
@@ -41,14 +45,13 @@ def make(name, batch):
         theta[f"b{k}"] = 0.1 * rng.standard_normal(n_out)
     x = rng.standard_normal((sizes[0], batch))
     y = rng.integers(0, sizes[-1], batch)
-    if name in ZERO_INPUTS:
-        x[rng.random(x.shape) < ZERO_INPUTS[name]] = 0
+    if zeros > 0:
+        x[rng.random(x.shape) < zeros] = 0
     return theta, np.ascontiguousarray(x.T), y
 
 
-def describe(name):
+def describe(sizes, activation):
     """The network file."""
-    sizes, activation = NETWORKS[name]
     last = len(sizes) - 1
     layers = [{"units": sizes[k],
                "activation": "identity" if k == last else activation,
@@ -88,6 +91,22 @@ def flat(tensors):
     return np.concatenate([value.ravel() for value in tensors.values()])
 
 
+def write(folder, sizes, activation, theta, x, y, real=np.float64):
+    """Writes a network's files; returns theta as stored, and dtheta."""
+    theta = {name: value.astype(real) for name, value in theta.items()}
+    x = x.astype(real)
+    exact = gradient(
+        {name: value.astype(np.float64) for name, value in theta.items()},
+        x.astype(np.float64), y, activation)
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(describe(sizes, activation), indent=2)
+    (folder / "model.json").write_text(text + "\n")
+    np.savez(folder / "batch.npz", x=x, y=y)
+    np.savez(folder / "parameters.npz", **theta)
+    np.savez(folder / "gradient.npz", **exact)
+    return theta, exact
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -99,20 +118,9 @@ def main():
                         help="round parameters and x to float32")
     args = parser.parse_args()
 
-    real = np.float32 if args.f32 else np.float64
     theta, x, y = make(args.network, args.batch)
-    theta = {name: value.astype(real) for name, value in theta.items()}
-    x = x.astype(real)
-    exact = gradient(
-        {name: value.astype(np.float64) for name, value in theta.items()},
-        x.astype(np.float64), y, NETWORKS[args.network][1])
-
-    args.out.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(describe(args.network), indent=2)
-    (args.out / "model.json").write_text(text + "\n")
-    np.savez(args.out / "batch.npz", x=x, y=y)
-    np.savez(args.out / "parameters.npz", **theta)
-    np.savez(args.out / "gradient.npz", **exact)
+    theta, exact = write(args.out, *NETWORKS[args.network], theta, x, y,
+                         np.float32 if args.f32 else np.float64)
     np.save(args.out / "theta.npy", flat(theta))
     np.save(args.out / "dtheta.npy", flat(exact))
 

@@ -1,6 +1,7 @@
 """Times one of the peers on one of the benchmark networks, in float64.
 
-    python3 benchmarks/peers.py PEER NETWORK [--runs 3] [--budget 10]
+    python3 benchmarks/peers.py PEER NETWORK [--files FOLDER] [--runs 3]
+                                [--budget 10]
 
 loop      NumPy, one parameter at a time, moved in place (cs231n)
 course    NumPy, theta copied for each evaluation (deeplearning.ai)
@@ -9,8 +10,11 @@ jax       jit of vmap over blocks of perturbations; needs jax
 
 Prints one JSON object. Where all parameters would take longer than the
 budget, in seconds a run, a random subset is timed: `checked` says how many.
-Imports, compilation and a first small run are not timed. Exit status 3: the
-peer's package is not installed.
+Imports, compilation and a first small run are not timed. Networks of ONNX
+models come from the files in FOLDER, and have no loop in NumPy. --device cuda
+has torch work on a GPU; JAX takes one where it finds it, and --block says how
+much to give it at once. Exit status 3: the peer's package is not installed, or
+there is no such peer for the network.
 """
 
 import argparse
@@ -19,61 +23,31 @@ import json
 import platform
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
-import export_net
+import cases
+import problems
 
 EPSILON = 1e-5
+# gradcheck differentiates a few times besides: with at least so many
+# components that is little.
+LEAST = 64
 PACKAGES = {"loop": "numpy", "course": "numpy",
             "torch": "torch", "jax": "jax"}
-
-
-class Network:
-    """A benchmark network: its batch, theta as one vector, and dtheta."""
-
-    def __init__(self, name):
-        theta, self.x, self.y = export_net.make(name, 32)
-        self.sizes, self.activation = export_net.NETWORKS[name]
-        self.tensors = theta
-        self.theta = export_net.flat(theta)
-        self.exact = export_net.flat(export_net.gradient(
-            theta, self.x, self.y, self.activation))
-
-    def layers(self, theta):
-        """Views of a flat theta: W [out, in] and b [out] of each layer."""
-        result, at = [], 0
-        for n_in, n_out in zip(self.sizes, self.sizes[1:]):
-            end = at + n_in * n_out
-            result.append((theta[at:end].reshape(n_out, n_in),
-                           theta[end:end + n_out]))
-            at = end + n_out
-        return result
-
-    def cost(self, layers):
-        """J: the mean softmax cross-entropy."""
-        a = self.x
-        for number, (w, b) in enumerate(layers, 1):
-            a = a @ w.T + b
-            if number < len(layers):
-                a = (np.tanh(a) if self.activation == "tanh"
-                     else np.maximum(a, 0))
-        a = a - a.max(axis=1, keepdims=True)
-        logarithm = np.log(np.exp(a).sum(axis=1))
-        return float((logarithm - a[np.arange(len(self.y)), self.y]).mean())
 
 
 class Loop:
     """theta[i] moved in place."""
 
-    def __init__(self, network):
-        self.network = network
-        self.theta = network.theta.copy()
+    def __init__(self, problem):
+        self.problem, self.theta = problem, problems.flat(problem.tensors)
 
     def differences(self, indices):
         """The central differences of these components."""
-        theta, cost = self.theta, self.network.cost
-        layers = self.network.layers(theta)
+        theta, cost = self.theta, self.problem.cost
+        layers = self.problem.layers(theta)
         result = np.empty(len(indices))
         for n, i in enumerate(indices):
             old = theta[i]
@@ -89,20 +63,20 @@ class Loop:
 class Course:
     """A copy of theta for each evaluation."""
 
-    def __init__(self, network):
-        self.network = network
+    def __init__(self, problem):
+        self.problem, self.theta = problem, problems.flat(problem.tensors)
 
     def differences(self, indices):
         """The central differences of these components."""
-        network = self.network
+        problem = self.problem
         result = np.empty(len(indices))
         for n, i in enumerate(indices):
-            plus = np.copy(network.theta)
+            plus = np.copy(self.theta)
             plus[i] += EPSILON
-            minus = np.copy(network.theta)
+            minus = np.copy(self.theta)
             minus[i] -= EPSILON
-            result[n] = (network.cost(network.layers(plus))
-                         - network.cost(network.layers(minus))
+            result[n] = (problem.cost(problem.layers(plus))
+                         - problem.cost(problem.layers(minus))
                          ) / (2 * EPSILON)
         return result
 
@@ -110,23 +84,20 @@ class Course:
 class Jax:
     """vmap of the whole cost over blocks of perturbations, compiled."""
 
-    block = 64
-
-    def __init__(self, network):
+    def __init__(self, problem, block=None):
         import jax
         jax.config.update("jax_enable_x64", True)
         import jax.numpy as jnp
-        act = jnp.tanh if network.activation == "tanh" else jax.nn.relu
-        x, y = jnp.asarray(network.x), jnp.asarray(network.y)
-        self.theta, self.jnp = jnp.asarray(network.theta), jnp
+        tensors, whole = problem.tensors, problem.jax_cost()
+        self.theta = jnp.asarray(problems.flat(tensors))
+        self.jnp, self.block = jnp, block or problem.block
 
         def cost(theta):
-            a, layers = x, network.layers(theta)
-            for number, (w, b) in enumerate(layers, 1):
-                a = a @ w.T + b
-                a = act(a) if number < len(layers) else a
-            logarithm = jax.scipy.special.logsumexp(a, axis=1)
-            return (logarithm - a[jnp.arange(len(y)), y]).mean()
+            p, at = {}, 0
+            for name, value in tensors.items():
+                p[name] = theta[at:at + value.size].reshape(value.shape)
+                at += value.size
+            return whole(p)
 
         def difference(theta, i):
             plus = cost(theta.at[i].add(EPSILON))
@@ -149,41 +120,40 @@ class Jax:
 class Torch:
     """gradcheck, slow mode: every component of its inputs.
 
-    A subset is the biases: each of their perturbations costs one whole
-    forward pass, as those of the weights do. It has its own comparison and
-    returns nothing to compare.
+    A subset is some of the biases and other vectors: each of their
+    perturbations costs one whole forward pass, as those of the matrices do.
+    It has its own comparison and returns nothing to compare.
     """
 
-    def __init__(self, network):
+    def __init__(self, problem, device):
         import torch
-        self.torch, self.network = torch, network
-        self.x = torch.tensor(network.x)
-        self.y = torch.tensor(network.y)
-        self.act = (torch.tanh if network.activation == "tanh"
-                    else torch.relu)
-        self.names = list(network.tensors)
-        self.biases = [n for n in self.names if n.startswith("b")]
+        self.torch, self.tensors = torch, problem.tensors
+        self.cost, self.device = problem.torch_cost(device), device
+        self.vectors = sorted(
+            (name for name, value in self.tensors.items() if value.ndim == 1),
+            key=lambda name: self.tensors[name].size)
+
+    def some(self, fits):
+        """Vectors of so many components in all, but of at least the least."""
+        names, count = [], 0
+        for name in self.vectors:
+            more = self.tensors[name].size
+            if count >= LEAST and count + more > fits:
+                break
+            names.append(name)
+            count += more
+        return names
 
     def check(self, names):
         """gradcheck of these tensors; how many components they have."""
-        torch, tensors = self.torch, self.network.tensors
-        fixed = {n: torch.tensor(v) for n, v in tensors.items()}
-        inputs = [torch.tensor(tensors[n], requires_grad=True)
-                  for n in names]
-
-        def cost(*values):
-            theta = {**fixed, **dict(zip(names, values))}
-            depth = len(theta) // 2
-            a = self.x
-            for k in range(1, depth + 1):
-                a = torch.nn.functional.linear(
-                    a, theta[f"W{k}"], theta[f"b{k}"])
-                a = self.act(a) if k < depth else a
-            return torch.nn.functional.cross_entropy(a, self.y)
-
-        torch.autograd.gradcheck(cost, inputs, eps=EPSILON,
-                                 atol=1e-6, rtol=1e-3)
-        return sum(tensors[n].size for n in names)
+        torch = self.torch
+        fixed = {name: torch.tensor(value, device=self.device)
+                 for name, value in self.tensors.items()}
+        inputs = [fixed[name].clone().requires_grad_() for name in names]
+        torch.autograd.gradcheck(
+            lambda *values: self.cost({**fixed, **dict(zip(names, values))}),
+            inputs, eps=EPSILON, atol=1e-6, rtol=1e-3)
+        return sum(value.numel() for value in inputs)
 
 
 def timed(work):
@@ -193,34 +163,45 @@ def timed(work):
     return time.perf_counter() - began, result
 
 
-def run_torch(network, args):
-    """gradcheck of everything, or of the biases where that is too slow."""
-    peer = Torch(network)
-    peer.check(peer.biases[-1:])
-    pilot, count = timed(lambda: peer.check(peer.biases))
-    whole = pilot / count * network.theta.size <= args.budget
-    names = peer.names if whole else peer.biases
+def run_torch(peer, size, args):
+    """gradcheck of everything, or of vectors where that is too slow."""
+    peer.check(peer.vectors[:1])
+    pilot, count = timed(lambda: peer.check(peer.some(LEAST)))
+    fits = args.budget / pilot * count
+    names = list(peer.tensors) if size <= fits else peer.some(fits)
     runs = [timed(lambda: peer.check(names)) for _ in range(args.runs)]
     return [seconds for seconds, _ in runs], runs[0][1], None
 
 
-def run_differences(peer, network, args):
+def run_differences(peer, exact, args):
     """A random subset that fits the budget, or every component."""
-    size = network.theta.size
+    size = exact.size
     order = np.random.default_rng(1).permutation(size)
-    pilot = order[:64]
+    pilot = order[:getattr(peer, "block", 64)]
     peer.differences(pilot)
     seconds, _ = timed(lambda: peer.differences(pilot))
     fit = max(len(pilot), int(args.budget / seconds * len(pilot)))
     indices = np.sort(order[:fit]) if fit < size else np.arange(size)
-    if isinstance(peer, Jax):
+    if isinstance(peer, Jax) and len(indices) > len(pilot):
         peer.differences(indices)  # compiled for these shapes
     runs = [timed(lambda: peer.differences(indices))
             for _ in range(args.runs)]
-    numeric, exact = runs[-1][1], network.exact[indices]
+    numeric, exact = runs[-1][1], exact[indices]
     distance = np.linalg.norm(numeric - exact) / (
         np.linalg.norm(numeric) + np.linalg.norm(exact))
     return [s for s, _ in runs], len(indices), float(distance)
+
+
+def measure(name, problem, args):
+    """The seconds of each run, components checked, and the distance."""
+    if name == "torch":
+        return run_torch(Torch(problem, args.device), problem.exact.size,
+                         args)
+    if name == "jax":
+        peer = Jax(problem, args.block)
+    else:
+        peer = {"loop": Loop, "course": Course}[name](problem)
+    return run_differences(peer, problem.exact, args)
 
 
 def main():
@@ -228,26 +209,28 @@ def main():
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("peer", choices=list(PACKAGES))
-    parser.add_argument("network", choices=list(export_net.NETWORKS))
+    parser.add_argument("network", choices=cases.NAMES)
+    parser.add_argument("--files", type=Path)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--budget", type=float, default=10)
+    parser.add_argument("--device", default="cpu", help="of torch")
+    parser.add_argument("--block", type=int,
+                        help="perturbations that JAX evaluates at once")
     args = parser.parse_args()
 
     package = PACKAGES[args.peer]
     if importlib.util.find_spec(package) is None:
         print(f"{package} is not installed", file=sys.stderr)
         sys.exit(3)
-    network = Network(args.network)
-    if args.peer == "torch":
-        seconds, checked, distance = run_torch(network, args)
-    else:
-        peer = {"loop": Loop, "course": Course, "jax": Jax}[args.peer]
-        seconds, checked, distance = run_differences(
-            peer(network), network, args)
+    problem = problems.make(args.network, args.files)
+    if package == "numpy" and not isinstance(problem, problems.Dense):
+        print(f"no NumPy loop of {args.network}", file=sys.stderr)
+        sys.exit(3)
+    seconds, checked, distance = measure(args.peer, problem, args)
     version = importlib.import_module(package).__version__
     print(json.dumps({
         "peer": args.peer, "network": args.network,
-        "parameters": int(network.theta.size), "checked": int(checked),
+        "parameters": int(problem.exact.size), "checked": int(checked),
         "seconds": seconds, "relativeDifference": distance,
         "package": f"{package} {version}",
         "python": platform.python_version()}))

@@ -1,6 +1,7 @@
 """ResNet-18 (He et al. 2015, https://arxiv.org/abs/1512.03385) with random
 weights: batch statistics, mean cross-entropy over 1,000 classes. Parameters
-are called as in torchvision, 11,689,512 of them."""
+are called as in torchvision, 11,689,512 of them. ResNet-20, for small images,
+is the same with another stem."""
 
 from dataclasses import dataclass
 
@@ -20,6 +21,9 @@ class ResNet18:
     classes: int = 1000
     batch: int = 2
     side: int = 224
+    # The side of the first kernel. One of 7 has stride 2, and a pooling
+    # after it.
+    stem: int = 7
 
     name = "resnet-18"
     # Where the wrong gradients are wrong.
@@ -49,7 +53,7 @@ class ResNet18:
                 n, np.float32)
             theta[f"{name}.bias"] = 0.1 * rng.standard_normal(n, np.float32)
 
-        convolution("conv1", 3, self.widths[0], 7)
+        convolution("conv1", 3, self.widths[0], self.stem)
         normalisation("bn1", self.widths[0])
         for name, n_in, n_out, stride in self.units():
             convolution(f"{name}.conv1", n_in, n_out, 3)
@@ -92,9 +96,12 @@ class ResNet18:
                          g.constant(np.ones(n)), outputs=3, epsilon=EPSILON,
                          training_mode=1)[0]
 
-        h = g.add("Relu", normalisation(convolution("x", "conv1", 2), "bn1"))
-        h = g.add("MaxPool", h, kernel_shape=[3, 3], strides=[2, 2],
-                  pads=[1] * 4)
+        large = self.stem == 7
+        h = convolution("x", "conv1", 2 if large else 1)
+        h = g.add("Relu", normalisation(h, "bn1"))
+        if large:
+            h = g.add("MaxPool", h, kernel_shape=[3, 3], strides=[2, 2],
+                      pads=[1] * 4)
         for name, _, _, stride in self.units():
             shortcut = h
             h = convolution(h, f"{name}.conv1", stride)
@@ -122,8 +129,10 @@ class ResNet18:
             return F.batch_norm(h, None, None, p[f"{name}.weight"],
                                 p[f"{name}.bias"], training=True, eps=EPSILON)
 
-        h = F.relu(normalisation(convolution(batch["x"], "conv1", 2), "bn1"))
-        h = F.max_pool2d(h, 3, 2, 1)
+        large = self.stem == 7
+        h = convolution(batch["x"], "conv1", 2 if large else 1)
+        h = F.relu(normalisation(h, "bn1"))
+        h = F.max_pool2d(h, 3, 2, 1) if large else h
         for name, _, _, stride in self.units():
             shortcut = h
             h = convolution(h, f"{name}.conv1", stride)
@@ -136,3 +145,20 @@ class ResNet18:
             h = F.relu(h + shortcut)
         z = F.linear(h.mean((2, 3)), p["fc.weight"], p["fc.bias"])
         return F.cross_entropy(z, batch["y"])
+
+
+@dataclass(frozen=True)
+class ResNet20(ResNet18):
+    """Three stages of three blocks on 32 x 32, as section 4.2 of the paper,
+    with 1 x 1 convolutions for its shortcuts: 272,474 parameters."""
+
+    widths: tuple = (16, 32, 64)
+    blocks: int = 3
+    classes: int = 10
+    batch: int = 2
+    side: int = 32
+    stem: int = 3
+
+    name = "resnet-20"
+    row = ("layer2.1.conv2.weight", 7)
+    zero = "layer2.1.bn1.bias"

@@ -249,6 +249,13 @@ struct CheckTests {
     expectPass(report, "sample")
     #expect((50...70).contains(report.checked))
     #expect(report.tensors.allSatisfy { $0.checked >= 4 })
+    let shares = report.tensors.compactMap(\.detectableShare)
+    let least = TextFormat.short(100 * (shares.min() ?? 0))
+    #expect(shares.count == report.tensors.count)
+    #expect(
+      report.warnings.contains {
+        $0.contains("sampled: a tensor with more than \(least) % (") && $0.contains("0.99")
+      }, "\(report.warnings)")
     #expect(report.numeric.filter { $0.isNaN }.count == report.parameters - report.checked)
   }
 

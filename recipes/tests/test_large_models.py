@@ -15,15 +15,21 @@ pytest.importorskip("onnx")
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 import large_models  # noqa: E402
+from lenet import LeNet  # noqa: E402
+from resnet18 import ResNet20  # noqa: E402
 
 SMALL = [
     large_models.ResNet18(widths=(2, 3), blocks=1, classes=4, batch=3, side=16),
     large_models.GPT2Small(layers=2, width=12, heads=2, vocabulary=17,
                            positions=8, tokens=6),
+    ResNet20(widths=(2, 3), blocks=1, classes=4, batch=3, side=8),
+    LeNet(channels=(1, 2, 3), dense=(7, 5, 4), batch=3, side=16),
 ]
 # Where the wrong gradients are wrong in networks as small as these.
 PLACES = {"resnet-18": ("layer2.0.conv2.weight", "layer1.0.bn1.bias"),
-          "gpt2-small": ("h.1.mlp.c_fc.weight", "h.0.ln_2.bias")}
+          "gpt2-small": ("h.1.mlp.c_fc.weight", "h.0.ln_2.bias"),
+          "resnet-20": ("layer2.0.conv2.weight", "layer1.0.bn1.bias"),
+          "lenet": ("conv2.weight", "fc1.bias")}
 
 
 @pytest.mark.parametrize("network", SMALL, ids=lambda network: network.name)
@@ -50,8 +56,9 @@ def test_small_ones(network, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("network, count", [
-    (large_models.ResNet18, 11_689_512), (large_models.GPT2Small, 124_439_808)
-], ids=["resnet-18", "gpt2-small"])
+    (large_models.ResNet18, 11_689_512), (large_models.GPT2Small, 124_439_808),
+    (ResNet20, 272_474), (LeNet, 61_706)
+], ids=["resnet-18", "gpt2-small", "resnet-20", "lenet"])
 def test_sizes(network, count):
     class Shapes:
         """Draws nothing: arrays that take no memory."""

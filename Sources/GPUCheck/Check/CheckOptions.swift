@@ -83,6 +83,9 @@ public struct CheckOptions: Sendable {
   /// How often a cost that is the user's own code is asked for each of its values, whose mean is taken:
   /// more than once where it is random. Networks are never asked twice.
   public var average = 1
+  /// Seconds that a check may take: one that would take longer, by the pace of its first lanes, ends
+  /// with an `InputError` that says what to do instead; nil where any time may be taken.
+  public var budget: Double?
   /// A file that results are kept in as they come: the same check goes on from there.
   public var journal: String?
 

@@ -112,6 +112,12 @@ public struct TensorReport: Sendable {
   public var kinks: Int
   /// The component farthest outside (or nearest to the edge of) its bar; nil if none was checked.
   public var worst: ComponentReport?
+
+  /// The share of wrong components from which on the check would have met one with probability 0.99
+  /// (`SampleConfidence`); nil if none was checked.
+  public var detectableShare: Double? {
+    SampleConfidence.detectableShare(checked: checked, of: shape.reduce(1, *))
+  }
 }
 
 /// One component of θ.

@@ -20,6 +20,8 @@ struct CheckRun {
   let scales: ErrorScales
   var estimates: Estimates
   let progress: StageProgress
+  /// Whether the check keeps to its budget; nil where it has none.
+  var pace: PaceWatch?
   /// The standard error of one cost, where it was measured: of a user's own code.
   var costNoise: Double?
   /// The size of a component of the gradient some way off θ, where it was measured.
@@ -77,9 +79,14 @@ struct CheckRun {
   private mutating func firstDifferences() throws {
     let steps = scheme.steps.map { $0 * epsilon }
     let perturbation = perturbation
+    var pace = pace
     var stage = progress.stage("evaluating", total: estimates.count)
     try perturbation.forEach(
-      of: estimates.components, stepsOf: { _ in steps }, advance: { try stage.advance($0) }
+      of: estimates.components, stepsOf: { _ in steps },
+      advance: {
+        try stage.advance($0)
+        try pace?.advance($0, seconds: progress.seconds)
+      }
     ) { i, list in
       estimates.numeric[i] = scheme.slope(list)
       estimates.epsilon[i] = epsilon

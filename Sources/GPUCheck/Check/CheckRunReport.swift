@@ -45,16 +45,18 @@ extension CheckRun {
         "every difference has the size of float32 rounding: if this gradient was computed in "
           + "float32, save it as float32 and it will be judged as one")
     }
+    let tensors = tensors()
     let asked = estimates.count + lost.count
     if estimates.count > 0, asked < layout.count {
-      warnings.append("\(asked) of \(layout.count) components were sampled")
+      let confidence = SampleConfidence.sentence(tensors).map { ": \($0)" } ?? ""
+      warnings.append("\(asked) of \(layout.count) components were sampled" + confidence)
     }
     var report = CheckReport(
       passed: passed, verdict: verdict, relativeDifference: distance, noiseFloor: floor,
       cost: cost, parameters: layout.count, checked: estimates.count,
       evaluator: options.evaluator, precision: perturbation.precision.rawValue,
       scheme: options.scheme, epsilon: epsilon, device: "", seconds: .init(),
-      tensors: tensors(), worst: worst(options.top, all).map(component),
+      tensors: tensors, worst: worst(options.top, all).map(component),
       wrong: wrong.count, kinks: kinks, textbookAgreement: agreement,
       findings: [nonFinite].compactMap(\.self),
       warnings: warnings, numeric: scattered { accepted($0) }, uncertainty: scattered { bar($0) })

@@ -153,7 +153,12 @@ public final class Checker: Sendable {
       scales: scales,
       estimates: Estimates(
         problem.graph.layout.sample(options.sample, seed: options.seed), scheme: options.scheme),
-      progress: progress)
+      progress: progress,
+      pace: options.budget.map {
+        PaceWatch(
+          budget: $0, CheckWork(problem.graph, options, precision), problem.graph.layout,
+          hasDirections: options.evaluator == .difference)
+      })
   }
 
   /// The journal that the options ask for, opened for this check.

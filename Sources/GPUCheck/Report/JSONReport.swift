@@ -68,6 +68,7 @@ public enum JSONReport {
       "relativeDifference": .number(tensor.relativeDifference),
       "passed": .bool(tensor.passed),
       "kinks": .count(tensor.kinks),
+      "detectableShare": tensor.detectableShare.map(JSONValue.number) ?? .null,
       "worst": tensor.worst.map { component($0, ofAllTensors: false) } ?? .null,
     ]
   }

@@ -45,6 +45,10 @@ extension Checker {
       epsilon: options.epsilon ?? noise.step, gradient: gradient, perturbation: source,
       close: source, textbook: nil, scales: scales(of: gradient),
       estimates: Estimates(components, scheme: options.scheme), progress: stages,
+      pace: options.budget.map {
+        PaceWatch(
+          budget: $0, CheckWork(equal: layout, options), layout, hasDirections: false)
+      },
       costNoise: noise.deviation,
       nearbySlope: noise.slope)
     var report = try run.complete()

@@ -99,6 +99,17 @@ struct CheckCommand: ParsableCommand {
   @Flag(help: "Say where the time went, by kernel and by phase.")
   var profile = false
 
+  @Option(
+    parsing: .unconditional,
+    help: .init(
+      "How long the check may take, such as 90, 10min or 2h; one that would take longer ends early "
+        + "and says what to do instead.", valueName: "time"),
+    transform: OptionValue.duration)
+  var budget = 600.0
+
+  @Flag(help: "Take as long as it takes: no budget.")
+  var full = false
+
   @OptionGroup var userCost: UserCostOptions
 
   @OptionGroup var result: OutputOptions

@@ -23,6 +23,7 @@ extension CheckCommand {
       if isShownAtOnce {
         progress.clear()
         opened.notes.forEach { Terminal.tell("note: \($0)") }
+        tell(opened.plan())
       }
       var report = try opened.run { progress.show($0) }
       report.seconds.load = loading.seconds
@@ -43,6 +44,14 @@ extension CheckCommand {
     if !passed { throw status }
   }
 
+  /// Says what a check is about to do, where somebody watches or will have to wait.
+  private func tell(_ plan: CheckPlan?) {
+    guard let plan, Terminal.takesProgress || plan.seconds >= Self.longWait else { return }
+    Terminal.tell("plan: \(plan.line)")
+  }
+
+  private static let longWait = 10.0
+
   /// The options as the library takes them.
   var options: CheckOptions {
     var options = CheckOptions()
@@ -58,6 +67,7 @@ extension CheckCommand {
     options.top = top
     options.average = userCost.average
     options.journal = journal
+    options.budget = full ? nil : budget
     return options
   }
 

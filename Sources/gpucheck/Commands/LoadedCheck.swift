@@ -16,6 +16,8 @@ struct LoadedCheck {
     var notes: [String] = []
     /// Whether a device did not come back from a call.
     var hasHungDevice: () -> Bool = { false }
+    /// What it is about to do, where that is known.
+    var plan: () -> CheckPlan? = { nil }
     var run: (@escaping @Sendable (CheckProgress) -> Void) throws -> CheckReport
   }
 }
@@ -43,9 +45,10 @@ extension CheckCommand {
   private func graph(_ problem: Problem) -> LoadedCheck {
     LoadedCheck(layout: problem.parameters.layout) {
       let checker = try devices.open(profiles: profile) { try Checker($0) }
-      return LoadedCheck.Opened(notes: checker.notes, hasHungDevice: { checker.hasHungDevice }) {
-        try checker.check(problem, options, progress: $0)
-      }
+      return LoadedCheck.Opened(
+        notes: checker.notes, hasHungDevice: { checker.hasHungDevice },
+        plan: { checker.plan(problem, options) },
+        run: { try checker.check(problem, options, progress: $0) })
     }
   }
 

@@ -57,6 +57,16 @@ enum OptionValue {
     return value
   }
 
+  /// A time: a number of seconds, or with s, m, min or h.
+  static func duration(_ text: String) throws -> Double {
+    let units = ["": 1.0, "s": 1, "m": 60, "min": 60, "h": 3600]
+    let letters = String(text.drop { $0.isNumber || $0 == "." })
+    guard let value = Double(text.dropLast(letters.count)), let unit = units[letters],
+      value > 0, (value * unit).isFinite
+    else { throw ValidationError("expected a time such as 90, 10min or 2h") }
+    return value * unit
+  }
+
   static func tolerance(_ text: String) throws -> Double {
     guard let value = Double(text), value.isFinite, value >= 0 else {
       throw ValidationError("expected a number of at least 0, such as 1e-5")
