@@ -35,7 +35,7 @@ let package = Package(
       name: "GPUCheck",
       dependencies: ["Kernels", "CZlib", "ONNXFormat", numerics, protobuf],
       sources: [
-        "Model", "Formats", "ONNX", "Primitives", "Engine", "UserCost", "Check", "Compare",
+        "Model", "Formats", "ONNX", "Primitives", "Engine", "UserCost", "Check", "Directional", "Compare",
         "Inspect", "Diagnosis", "Report",
       ]),
     // The folders GPUCheck and gpucheck differ in case only, so the target has a name of its own.

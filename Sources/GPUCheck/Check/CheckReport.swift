@@ -40,6 +40,9 @@ public struct CheckReport: Sendable {
   public var findings: [Finding]
   /// Lines worth knowing: what was assumed, what went another way than asked.
   public var warnings: [String]
+  /// What was found along directions, where tensors were checked along them. Distances, bars and
+  /// counts of what is wrong or met a kink are then those of slopes along directions.
+  public var directional: DirectionalReport?
   /// dθ_approx and its error bars, `[parameters]`; NaN where a component was not checked.
   public var numeric: [Double]
   public var uncertainty: [Double]
