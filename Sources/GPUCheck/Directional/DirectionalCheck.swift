@@ -28,7 +28,7 @@ extension Checker {
       DeviceCrew(devices.backends, mayFallBack: mayFallBack), progress)
     var report = try run.complete()
     report.device = deviceName
-    report.warnings = problem.warnings + run.notes + report.warnings
+    report.warnings = problem.warnings + run.crew.notes + run.poolNotes + report.warnings
     report.seconds.setup = setupSeconds
     report.seconds.total += setupSeconds
     return report
@@ -81,29 +81,6 @@ extension DirectionalRun {
     report.seconds.total = progress.seconds
     report.devices = shares
     return report
-  }
-
-  /// How far the worst ray of a tensor lies outside its bar.
-  private static func excess(_ rays: [JudgedRay]) -> Double {
-    rays.map { $0.bar > 0 ? $0.deviation.magnitude / $0.bar : .infinity }.max() ?? 0
-  }
-
-  /// What the pools have to say, each once.
-  var notes: [String] {
-    (crew.notes + pools.flatMap(\.notes)).reduce(into: []) { notes, note in
-      if !notes.contains(note) { notes.append(note) }
-    }
-  }
-
-  private var shares: [CheckReport.DeviceShare] {
-    pools.flatMap(\.shares).reduce(into: []) { shares, part in
-      if let known = shares.firstIndex(where: { $0.name == part.name }) {
-        shares[known].lanes += part.lanes
-        shares[known].seconds += part.seconds
-      } else {
-        shares.append(.init(name: part.name, lanes: part.lanes, seconds: part.seconds))
-      }
-    }
   }
 }
 

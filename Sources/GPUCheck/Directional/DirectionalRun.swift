@@ -13,8 +13,9 @@ struct DirectionalRun {
   let epsilon: Double
   let progress: StageProgress
   var crew: DeviceCrew
-  /// Pools that were used, for what they have to say.
-  private(set) var pools: [LanePool] = []
+  /// What the pools had to say, and what each device did.
+  private(set) var poolNotes: [String] = []
+  private(set) var shares: [CheckReport.DeviceShare] = []
   /// How many directions were drawn.
   private var drawn: UInt64 = 0
 
@@ -35,7 +36,17 @@ struct DirectionalRun {
 
   /// Small, so that few of a large network's activations cross their kinks; exact differences lose
   /// nothing by it. The textbook looks at a larger one, where truncation is seen.
-  static let step = 0x1p-25
+  static let step = 3e-8
+
+  /// How many directions tell of truncation where not all do.
+  private static let halved = 8
+
+  /// What lies further outside its bars, in bars, is wrong at the first look.
+  private static let clear = 100.0
+
+  /// Lanes of so many bytes for each element are what a launch on a CPU takes at least: directions of
+  /// several tensors fill it.
+  private static let launchBytes = 128
 
   /// Tensors that fail are halved up to so many, the worst first.
   static let mostSearched = 8
@@ -50,27 +61,33 @@ struct DirectionalRun {
   mutating func judgeAll() throws -> [[JudgedRay]] {
     var judged = [[JudgedRay]](repeating: [], count: layout.segments.count)
     let apart = RayGraph.apart(baseline)
-    let all = layout.segments.indices.filter { layout.segments[$0].count > 0 }
-    let groups = [all.filter { !apart.contains($0) }] + apart.sorted().map { [$0] }
-    for group in groups where !group.isEmpty {
-      let boxes = Dictionary(
-        uniqueKeysWithValues: group.map {
-          (
-            $0,
-            [TensorBox](repeating: TensorBox(whole: layout.segments[$0].shape), count: directions)
-          )
-        })
-      for ray in try judge(boxes, precision, stage: "directions") {
+    let together = order().filter { !apart.contains($0) }
+    let size = max(1, Self.launchBytes / precision.bytes / (2 * directions))
+    let groups = stride(from: 0, to: together.count, by: size).map {
+      Array(together[$0..<min($0 + size, together.count)])
+    }
+    for groups in [groups] + apart.sorted().map({ [[$0]] }) where !groups.isEmpty {
+      let drawn = Dictionary(
+        uniqueKeysWithValues: groups.flatMap(\.self).map { ($0, drawWhole($0)) })
+      for ray in try judge(groups, drawn, precision, stage: "directions") {
         judged[ray.ray.segment].append(ray)
       }
     }
-    // What fails in f32 is called wrong only where it fails in f64 too.
-    guard precision == .f32 else { return judged }
-    for (segment, rays) in judged.enumerated() where rays.contains(where: { !$0.isWithinBar }) {
+    // What fails by little is looked at again: in f64, with the truncation of every direction.
+    for (segment, rays) in judged.enumerated() {
+      let excess = Self.excess(rays)
+      guard excess > 1, excess < Self.clear else { continue }
       judged[segment] = try judge(
-        [segment: rays.map(\.ray.direction.box)], .f64, stage: "looking again")
+        [[segment]], [segment: rays.map(\.ray.direction)], .f64, halved: .max,
+        stage: "looking again")
     }
     return judged
+  }
+
+  /// How far the worst ray of a tensor lies outside its bar; NaN where a slope is not a number.
+  static func excess(_ rays: [JudgedRay]) -> Double {
+    rays.map { $0.bar > 0 || $0.isWithinBar ? $0.deviation.magnitude / $0.bar : .infinity }
+      .max() ?? 0
   }
 
   /// The wrong places of a tensor that fails.
@@ -81,40 +98,68 @@ struct DirectionalRun {
       return [WrongPlace(part: .tensor, rows: all.rows, columns: all.columns, ratio: ratio)]
     }
     return try withoutActuallyEscaping({ (boxes: [TensorBox]) throws -> [JudgedRay] in
-      try judge([segment: boxes], .f64, stage: "halving \(part.name)")
+      let drawn = boxes.map { drawDirection($0, segment) }
+      return try judge(
+        [[segment]], [segment: drawn], .f64, halved: .max, stage: "halving \(part.name)")
     }) { look in
       try DirectionalSearch(shape: part.shape, look: look).places()
     }
   }
 
+  /// Tensors with elements, in the order in which the graph meets them: lanes of neighbours have
+  /// nearly the same way.
+  private func order() -> [Int] {
+    var first: [Int: Int] = [:]
+    let nodes = problem.graph.nodes
+    for (id, node) in nodes.enumerated() {
+      guard case .apply(_, let inputs) = node.definition else { continue }
+      for input in inputs {
+        if case .parameter(let segment) = nodes[input].definition, first[segment] == nil {
+          first[segment] = id
+        }
+      }
+    }
+    return layout.segments.indices.filter { layout.segments[$0].count > 0 }
+      .sorted { (first[$0] ?? .max, $0) < (first[$1] ?? .max, $1) }
+  }
+
+  /// Directions in all of a tensor.
+  private mutating func drawWhole(_ segment: Int) -> [GaussianDirection] {
+    let whole = TensorBox(whole: layout.segments[segment].shape)
+    return (0..<directions).map { _ in drawDirection(whole, segment) }
+  }
+
+  private mutating func drawDirection(_ box: TensorBox, _ segment: Int) -> GaussianDirection {
+    drawn += 1
+    return GaussianDirection(
+      box, of: layout.segments[segment].shape, seed: options.seed, draw: drawn)
+  }
+
   // MARK: Rays
 
-  /// Draws directions in the boxes of some tensors, measures and judges them.
+  /// Measures directions of some tensors and judges them.
   private mutating func judge(
-    _ boxes: [Int: [TensorBox]], _ precision: Precision, stage: String
+    _ groups: [[Int]], _ directions: [Int: [GaussianDirection]], _ precision: Precision,
+    halved: Int = Self.halved, stage: String
   ) throws -> [JudgedRay] {
-    let bundle = try bundle(boxes, precision)
-    let measured = try bundle.measure(epsilon: epsilon, progress, stage: stage)
+    let bundle = try bundle(groups, directions, precision)
+    let measured = try bundle.measure(
+      epsilon: epsilon, halved: halved, seed: options.seed &+ drawn, progress, stage: stage)
+    note(bundle.perturbation.pool)
     return zip(bundle.rays, measured).map {
       JudgedRay($0, $1, gradientRoundoff: gradientRoundoff)
     }
   }
 
-  private mutating func bundle(_ boxes: [Int: [TensorBox]], _ precision: Precision) throws
-    -> RayBundle
-  {
+  private mutating func bundle(
+    _ groups: [[Int]], _ directions: [Int: [GaussianDirection]], _ precision: Precision
+  ) throws -> RayBundle {
     let (layout, problem, scales) = (layout, problem, scales)
     var rays: [Int: [Ray]] = [:]
-    for (segment, list) in boxes.sorted(by: { $0.key < $1.key }) {
-      rays[segment] = list.map { box in
-        drawn += 1
-        return Ray(
-          segment: segment,
-          direction: GaussianDirection(
-            box, of: layout.segments[segment].shape, seed: options.seed, draw: drawn))
-      }
+    for (segment, list) in directions {
+      rays[segment] = list.map { Ray(segment: segment, direction: $0) }
     }
-    var waiting = Set(boxes.keys)
+    var waiting = Set(directions.keys)
     /// Makes the directions of a tensor, and takes its sums as they come by.
     func values(_ segment: Int) -> [[Double]] {
       let part = layout.segments[segment]
@@ -127,11 +172,12 @@ struct DirectionalRun {
       }
     }
     let rayBaseline = try RayGraph(
-      baseline, counts: layout.segments.indices.map { boxes[$0]?.count ?? 0 }, directions: values
+      baseline, groups: groups, counts: layout.segments.indices.map { directions[$0]?.count ?? 0 },
+      directions: values
     ).baseline
     // Tensors that nothing of J depends on.
     for segment in waiting.sorted() { _ = values(segment) }
-    let ordered = rays.sorted { $0.key < $1.key }.flatMap(\.value)
+    let ordered = groups.flatMap { $0.flatMap { rays[$0] ?? [] } }
     return RayBundle(rays: ordered, perturbation: try perturbation(rayBaseline, ordered, precision))
   }
 
@@ -152,10 +198,22 @@ struct DirectionalRun {
           twin: twin, layout: rayBaseline.graph.layout, scales: rays.map(\.laneScale),
           cost: cost, costDeviation: costDeviation, seed: seed)
       }
-    pools.append(pool)
     return Perturbation(
       pool: pool, layout: rayBaseline.graph.layout, theta: rayBaseline.parameters.values,
       cost: cost, oneSided: false)
+  }
+
+  /// Keeps what a pool has to tell; the pool itself holds the memory of its devices.
+  private mutating func note(_ pool: LanePool) {
+    for note in pool.notes where !poolNotes.contains(note) { poolNotes.append(note) }
+    for part in pool.shares {
+      if let known = shares.firstIndex(where: { $0.name == part.name }) {
+        shares[known].lanes += part.lanes
+        shares[known].seconds += part.seconds
+      } else {
+        shares.append(.init(name: part.name, lanes: part.lanes, seconds: part.seconds))
+      }
+    }
   }
 
   // MARK: The textbook
@@ -197,10 +255,11 @@ struct DirectionalRun {
     again.project(
       v, gradient: problem.gradient[segment: ray.segment], scales: scales, offset: part.offset)
     let rayBaseline = try RayGraph(
-      baseline, counts: layout.segments.indices.map { $0 == ray.segment ? 1 : 0 }
+      baseline, groups: [[ray.segment]], counts: layout.segments.map { _ in 1 }
     ) { _ in [v] }.baseline
     let lanes = try perturbation(rayBaseline, [again], precision)
     let own = Scheme.central.slope(try lanes.changes(of: [0], steps: [step, -step])[0])
+    note(lanes.pool)
     let (graph, theta) = (problem.graph, problem.parameters.values)
     let costs = costs(of: LaneBatch(segment: 0, components: [0, 0], moves: [step, -step])) { lane in
       var moved = theta

@@ -1,20 +1,20 @@
 import Foundation
 
 /// A part of a tensor seen as a matrix, its first axis the rows and all others the columns.
-struct TensorBox: Sendable, Equatable {
-  var rows: Range<Int>
-  var columns: Range<Int>
+package struct TensorBox: Sendable, Equatable {
+  package var rows: Range<Int>
+  package var columns: Range<Int>
 
   /// Elements in it.
-  var count: Int { rows.count * columns.count }
+  package var count: Int { rows.count * columns.count }
 
   /// All of a tensor.
-  init(whole shape: [Int]) {
+  package init(whole shape: [Int]) {
     rows = 0..<(shape.first ?? 1)
     columns = 0..<shape.dropFirst().reduce(1, *)
   }
 
-  init(rows: Range<Int>, columns: Range<Int>) {
+  package init(rows: Range<Int>, columns: Range<Int>) {
     self.rows = rows
     self.columns = columns
   }
@@ -22,8 +22,8 @@ struct TensorBox: Sendable, Equatable {
 
 /// A direction v in a tensor: within a box independent Gaussians of both signs with Σ E[v²] = 1,
 /// zeros elsewhere. Each number is a hash of its position, so any part can be made at any time.
-struct GaussianDirection: Sendable {
-  let box: TensorBox
+package struct GaussianDirection: Sendable {
+  package let box: TensorBox
   /// The extent of the tensor's columns.
   let width: Int
   private let key: UInt64
@@ -31,7 +31,7 @@ struct GaussianDirection: Sendable {
   /// - Parameters:
   ///   - shape: the tensor's.
   ///   - draw: what tells the directions of a check apart.
-  init(_ box: TensorBox, of shape: [Int], seed: UInt64, draw: UInt64) {
+  package init(_ box: TensorBox, of shape: [Int], seed: UInt64, draw: UInt64) {
     self.box = box
     width = shape.dropFirst().reduce(1, *)
     var mixer = SplitMix64(seed: seed &+ 0x6469_7265_6374_696f &* (draw &+ 1))
@@ -52,7 +52,7 @@ struct GaussianDirection: Sendable {
   }
 
   /// All numbers of the tensor, row-major.
-  func values(count: Int) -> [Double] {
+  package func values(count: Int) -> [Double] {
     let (box, width, deviation) = (box, width, deviation)
     return [Double](unsafeUninitializedCapacity: count) { values, size in
       values.initialize(repeating: 0)

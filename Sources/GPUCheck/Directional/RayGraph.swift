@@ -6,42 +6,46 @@
 /// with v in the place of the parameter, without what it adds. The lanes begin there, and nothing of
 /// the tensor's own size is held for them. Elsewhere the tensor itself moves, θ + t·v.
 ///
-/// The graph is J where one t moves at a time, as in every lane.
-struct RayGraph {
+/// The graph is J where one t moves at a time, as in every lane. Tensors of a group share a segment of
+/// t, so that lanes through several of them travel together.
+package struct RayGraph {
   /// At t = 0: every value is the one that the network has at θ.
-  let baseline: Baseline
+  package let baseline: Baseline
 
   /// - Parameters:
   ///   - base: of the network.
-  ///   - counts: the number of directions of each segment of θ, in the network's order; 0 for none.
-  ///   - directions: the v of a segment; asked once for each, when it is first needed.
+  ///   - groups: segments of θ that have directions, each in one group.
+  ///   - counts: the number of directions of each segment of θ, at least one of those in groups.
   ///   - largest: a tensor of more elements is not moved itself in a product whose other factor moves
   ///     too: the product is taken with every direction, which costs work rather than memory.
-  init(
-    _ base: Baseline, counts: [Int], largest: Int = Self.largest,
+  ///   - directions: the v of a segment; asked when they are needed, not always once only.
+  package init(
+    _ base: Baseline, groups: [[Int]], counts: [Int], largest: Int = Self.largest,
     directions: @escaping (_ segment: Int) -> [[Double]]
   ) throws {
     var builder = RayGraphBuilder(
-      base, counts: counts, largest: largest, directions: directions)
+      base, groups: groups, counts: counts, largest: largest, directions: directions)
     baseline = try builder.build()
   }
 
-  static let largest = 1 << 20
+  package static let largest = 1 << 20
 
   /// The tensors that are better alone in a graph, since lanes of the others would go through a
   /// product with each of their directions for nothing.
   static func apart(_ base: Baseline) -> Set<Int> {
-    var builder = RayGraphBuilder(
-      base, counts: base.graph.layout.segments.map { _ in 1 }, largest: largest
-    ) { _ in [] }
-    return builder.largeFactors()
+    let segments = base.graph.layout.segments
+    return RaySources(base.graph, Set(segments.indices), largest: largest).largeFactors
   }
 
-  /// The layout of t: the tensors that have directions, under their names.
-  static func layout(of base: ParameterLayout, counts: [Int]) -> ParameterLayout {
+  /// The layout of t: a segment for each group, named after its tensors.
+  static func layout(of base: ParameterLayout, groups: [[Int]], counts: [Int]) -> ParameterLayout {
     ParameterLayout(
-      zip(base.segments, counts).compactMap { part, count in
-        count > 0 ? (part.name, [1, count]) : nil
+      groups.map { group in
+        let names = [group.first, group.dropFirst().last].compactMap { $0 }
+        return (
+          names.map { base.segments[$0].name }.joined(separator: " to "),
+          [1, group.reduce(0) { $0 + counts[$1] }]
+        )
       })
   }
 }
@@ -52,49 +56,43 @@ private struct RayGraphBuilder {
   private var values: [[Double]] = []
   private var moving: [Bool] = []
   private var variances: [[Double]?] = []
-  /// The segment of t that belongs to each segment of θ.
-  private let rays: [Int?]
+  /// Where each segment of θ that has directions finds its t: in which group, and from where on.
+  private var places: [Int: (group: Int, offset: Int)] = [:]
   private let counts: [Int]
   private let directions: (Int) -> [[Double]]
-  /// On which tensors with directions a node of the network depends.
-  private var dependence: [Set<Int>] = []
-  /// The one tensor that a node is linear in and that nothing else of it depends on.
-  private var source: [Int?] = []
-  /// The last node that asks for the changes of a source.
-  private var lastUse: [Int] = []
+  private let sources: RaySources
   private var tangents: [Graph.NodeID: [[Double]]] = [:]
-  /// Nodes of the rays' graph: of each t, of the network's nodes as they stand, and as they move.
+  /// Nodes of the rays' graph: of each group's t and each tensor's, of the network's nodes as they
+  /// stand, and as they move.
+  private var groups: [Int: Graph.NodeID] = [:]
   private var parameters: [Int: Graph.NodeID] = [:]
   private var still: [Graph.NodeID: Graph.NodeID] = [:]
   private var moved: [Graph.NodeID: Graph.NodeID] = [:]
 
-  private let largest: Int
-
   init(
-    _ base: Baseline, counts: [Int], largest: Int, directions: @escaping (Int) -> [[Double]]
+    _ base: Baseline, groups: [[Int]], counts: [Int], largest: Int,
+    directions: @escaping (Int) -> [[Double]]
   ) {
-    self.largest = largest
     self.base = base
     self.counts = counts
     self.directions = directions
-    graph = Graph(layout: RayGraph.layout(of: base.graph.layout, counts: counts))
-    var next = 0
-    rays = counts.map { count in
-      guard count > 0 else { return nil }
-      defer { next += 1 }
-      return next
+    sources = RaySources(base.graph, Set(groups.joined()), largest: largest)
+    graph = Graph(layout: RayGraph.layout(of: base.graph.layout, groups: groups, counts: counts))
+    for (number, group) in groups.enumerated() {
+      var offset = 0
+      for segment in group {
+        places[segment] = (number, offset)
+        offset += counts[segment]
+      }
     }
   }
 
   mutating func build() throws -> Baseline {
-    findSources()
     for (id, node) in base.graph.nodes.enumerated() {
-      if case .apply(let operation, let inputs) = node.definition, source[id] == nil,
-        !dependence[id].isEmpty
-      {
+      if case .apply(let operation, let inputs) = node.definition, sources.moves(id) {
         moved[id] = try apply(operation, inputs, id)
       }
-      for (known, _) in tangents where lastUse[known] <= id { tangents[known] = nil }
+      for (known, _) in tangents where sources.lastUse[known] <= id { tangents[known] = nil }
     }
     for term in base.graph.terms {
       graph.addToCost(try whole(term.node), factor: term.factor)
@@ -105,84 +103,13 @@ private struct RayGraphBuilder {
       values: values, moving: moving, variances: variances)
   }
 
-  private mutating func findSources() {
-    let nodes = base.graph.nodes
-    for node in nodes {
-      switch node.definition {
-      case .constant:
-        dependence.append([])
-        source.append(nil)
-      case .parameter(let segment):
-        dependence.append(rays[segment] == nil ? [] : [segment])
-        source.append(rays[segment] == nil ? nil : segment)
-      case .apply(let operation, let inputs):
-        let all = inputs.reduce(into: Set<Int>()) { $0.formUnion(dependence[$1]) }
-        dependence.append(all)
-        let moving = Set(inputs.indices.filter { !dependence[inputs[$0]].isEmpty })
-        let isSource =
-          all.count == 1 && moving.allSatisfy { source[inputs[$0]] != nil }
-          && LinearInputs(operation, inputs: inputs.count).contain(moving)
-        source.append(isSource ? all.first : nil)
-      }
-    }
-    lastUse = Array(nodes.indices)
-    for (id, node) in nodes.enumerated().reversed() {
-      guard case .apply(_, let inputs) = node.definition else { continue }
-      for input in inputs { lastUse[input] = max(lastUse[input], lastUse[id]) }
-    }
-    for term in base.graph.terms { lastUse[term.node] = nodes.count }
-  }
-
   // MARK: Nodes that move
-
-  /// What the inputs of an operator are to it.
-  private struct Roles {
-    /// The tensors that it is linear in, and the inputs through which.
-    var changes: [(segment: Int, moves: Set<Int>)] = []
-    /// Large tensors that are one factor of it while they move the other one too.
-    var products: [(segment: Int, input: Int)] = []
-    /// The inputs that stand still in what is left.
-    var still: Set<Int> = []
-  }
-
-  private func roles(_ operation: Operator, _ inputs: [Graph.NodeID]) -> Roles {
-    let linear = LinearInputs(operation, inputs: inputs.count)
-    var roles = Roles()
-    roles.still = Set(inputs.indices.filter { dependence[inputs[$0]].isEmpty })
-    for segment in Set(inputs.compactMap { source[$0] }).sorted() {
-      let places = Set(inputs.indices.filter { source[inputs[$0]] == segment })
-      let moveOthers = inputs.indices.contains {
-        !places.contains($0) && dependence[inputs[$0]].contains(segment)
-      }
-      if linear.contain(places), !moveOthers {
-        roles.changes.append((segment, places))
-        roles.still.formUnion(places)
-      } else if let place = places.first, places.count == 1, operation.isProduct,
-        base.graph.nodes[inputs[place]].count > largest
-      {
-        roles.products.append((segment, place))
-        roles.still.insert(place)
-      }
-    }
-    return roles
-  }
-
-  /// The tensors that are a large factor somewhere while they move the other one.
-  mutating func largeFactors() -> Set<Int> {
-    findSources()
-    var found: Set<Int> = []
-    for (id, node) in base.graph.nodes.enumerated() where source[id] == nil {
-      guard case .apply(let operation, let inputs) = node.definition else { continue }
-      for product in roles(operation, inputs).products { found.insert(product.segment) }
-    }
-    return found
-  }
 
   /// A node of the network whose change is not linear in one tensor.
   private mutating func apply(_ operation: Operator, _ inputs: [Graph.NodeID], _ id: Graph.NodeID)
     throws -> Graph.NodeID
   {
-    let roles = roles(operation, inputs)
+    let roles = sources.roles(operation, inputs)
     let isStill = roles.still
     var parts: [Graph.NodeID] = []
     for (place, input) in inputs.enumerated() {
@@ -259,7 +186,7 @@ private struct RayGraphBuilder {
   /// A node as it moves: what was made of it, or the value at θ and t·Z.
   private mutating func whole(_ id: Graph.NodeID) throws -> Graph.NodeID {
     if let known = moved[id] { return known }
-    guard let segment = source[id] else { return constant(id) }
+    guard let segment = sources.segment[id] else { return constant(id) }
     let changes = tangents(of: id)
     let result = try sum([along(segment, id) { changes[$0] }], onto: constant(id), like: id)
     moved[id] = result
@@ -276,9 +203,9 @@ private struct RayGraphBuilder {
     case .constant: break
     case .parameter(let segment): result = directions(segment)
     case .apply(let operation, let inputs):
-      let moves = inputs.indices.filter { source[inputs[$0]] != nil }
+      let moves = inputs.indices.filter { sources.segment[inputs[$0]] != nil }
         .map { ($0, tangents(of: inputs[$0])) }
-      result = (0..<counts[source[id] ?? 0]).map { number in
+      result = (0..<counts[sources.segment[id] ?? 0]).map { number in
         change(
           operation, inputs, Dictionary(uniqueKeysWithValues: moves.map { ($0.0, $0.1[number]) }))
       }
@@ -327,14 +254,32 @@ private struct RayGraphBuilder {
 
   // MARK: The graph
 
+  /// t of a tensor, `[1, directions]`.
   private mutating func parameter(_ segment: Int) throws -> Graph.NodeID {
     if let known = parameters[segment] { return known }
-    guard let ray = rays[segment] else {
+    guard let place = places[segment] else {
       preconditionFailure("a tensor without directions does not move")
     }
+    let all = try group(place.group)
+    let (columns, count) = (graph.nodes[all].count, counts[segment])
+    guard count < columns else { return all }
+    let own = Int32(place.offset)..<Int32(place.offset + count)
+    let map = GatherMap(outputShape: [1, count], columns: columns, inner: 1, taking: Array(own))
     let node = append(
-      graph.parameter(segment: ray), [Double](repeating: 0, count: counts[segment]), nil)
+      try graph.apply(.gather(map, .sum), [all], name: base.graph.layout.segments[segment].name),
+      [Double](repeating: 0, count: count), nil)
     parameters[segment] = node
+    return node
+  }
+
+  /// t of all tensors of a group.
+  private mutating func group(_ number: Int) throws -> Graph.NodeID {
+    if let known = groups[number] { return known }
+    let node = graph.parameter(segment: number)
+    values.append([Double](repeating: 0, count: graph.nodes[node].count))
+    moving.append(true)
+    variances.append(nil)
+    groups[number] = node
     return node
   }
 
@@ -363,16 +308,6 @@ private struct RayGraphBuilder {
     moving.append(isMoving)
     variances.append(variance)
     return node
-  }
-}
-
-extension Operator {
-  /// Whether it is linear in each of two factors.
-  fileprivate var isProduct: Bool {
-    switch self {
-    case .matrixProduct, .convolution: true
-    default: false
-    }
   }
 }
 

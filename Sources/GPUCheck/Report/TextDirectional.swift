@@ -64,7 +64,9 @@ enum TextDirectional {
     let verb = place.rows.count == 1 || place.part == .tensor ? "is" : "are"
     switch place.part {
     case .tensor: return "all of it " + amount(place, verb: "is")
-    case .rows: return positions("row", place.rows.map { [$0] }) + " " + amount(place, verb: verb)
+    case .rows:
+      return positions(tensor.shape.count == 1 ? "component" : "row", place.rows.map { [$0] }) + " "
+        + amount(place, verb: verb)
     case .columns:
       let verb = place.columns.count == 1 ? "is" : "are"
       return positions("column", columns(place.columns, tensor)) + " " + amount(place, verb: verb)
@@ -75,7 +77,8 @@ enum TextDirectional {
       guard let analytic = place.analytic, let numeric = place.numeric else { return name }
       return name + " is \(TextFormat.value(analytic)) and should be \(TextFormat.value(numeric))"
     case .box:
-      return positions("row", place.rows.map { [$0] }) + ", "
+      return positions(tensor.shape.count == 1 ? "component" : "row", place.rows.map { [$0] })
+        + ", "
         + positions("column", columns(place.columns, tensor)) + ": something is wrong there"
     }
   }
