@@ -190,18 +190,33 @@ struct DirectionalRun {
       try backend.prepare(
         rayBaseline, mode: .difference, precision: precision, tieRoundoff: roundoff)
     }
+    let costly = try Self.costly(rayBaseline.graph)
     let pool =
       precision == .f64 && !crew.backends.allSatisfy(\.supportsDouble)
       ? LanePool(try prepare(CPUBackend()), name: CPUBackend().name)
       : try crew.pool(.difference, precision, journal: nil, prepare: prepare) { twin in
         LaneAudit(
           twin: twin, layout: rayBaseline.graph.layout, scales: rays.map(\.laneScale),
-          cost: cost, costDeviation: costDeviation, seed: seed)
+          cost: cost, costDeviation: costDeviation, seed: seed, costly: costly)
       }
     return Perturbation(
       pool: pool, layout: rayBaseline.graph.layout, theta: rayBaseline.parameters.values,
       cost: cost, oneSided: false)
   }
+
+  /// The segments of t of whose lanes the CPU takes seconds each. A device that computes wrongly cannot
+  /// make a wrong tensor pass, since its slopes would have to be those of the gradient by chance; what
+  /// fails is halved by launches of their own, and the textbook is asked about some rays in any case.
+  private static func costly(_ graph: Graph) throws -> Set<Int> {
+    try Set(
+      graph.layout.segments.indices.filter { segment in
+        let plan = try LanePlan(graph: graph, segment: segment, mode: .difference)
+        return plan.steps.reduce(0) { $0 + $1.work } > Self.auditedWork
+      })
+  }
+
+  /// Multiply-adds of a lane.
+  private static let auditedWork = 1e8
 
   /// Keeps what a pool has to tell; the pool itself holds the memory of its devices.
   private mutating func note(_ pool: LanePool) {
