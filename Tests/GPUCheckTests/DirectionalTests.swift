@@ -147,6 +147,35 @@ import Testing
     #expect(found.map(\.part) == [.tensor] && found.first?.ratio == nil)
   }
 
+  @Test("Both reports say where; JSON keeps to its schema")
+  func written() throws {
+    let right = try Layer(outs: 40, ins: 50)
+    func report(_ edit: (inout Layer) -> Void) throws -> CheckReport {
+      var layer = right
+      edit(&layer)
+      return try check(layer.problem, 2)
+    }
+    let row = try report { layer in
+      for i in 0..<50 { layer.problem.gradient.values[layer.at(7, i)] *= 1.5 }
+    }
+    let component = try report { layer in layer.problem.gradient.values[layer.at(3, 49)] = 0 }
+    let all = try report { layer in
+      layer.problem.gradient.values = layer.problem.gradient.values.map { -$0 }
+    }
+    let texts = [
+      (try report { _ in }, "could have missed"), (row, "W is wrong: row 7 is 1.5 times what"),
+      (component, "W is wrong: component [3, 49] is 0 and should be"),
+      (all, "W is wrong: all of it is -1 times what it should be."),
+    ]
+    var schema = try SchemaCheck("report.schema.json")
+    for (report, text) in texts {
+      try schema.expect(JSONReport.write(report))
+      let lines = TextReport.write(report).split(separator: "\n")
+      #expect(lines.joined(separator: " ").contains(text), "\(lines)")
+      #expect(lines.allSatisfy { $0.count <= 100 })
+    }
+  }
+
   @Test("Lanes grow with the logarithm of a tensor's size")
   func lanes() throws {
     var counts: [Int] = []
