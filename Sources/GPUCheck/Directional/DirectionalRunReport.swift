@@ -57,8 +57,7 @@ extension DirectionalRun {
       wrong: all.filter { !$0.isWithinBar }.count,
       kinks: kinks,
       textbookAgreement: agreement, findings: [nonFinite].compactMap(\.self), warnings: warnings,
-      numeric: [Double](repeating: .nan, count: layout.count),
-      uncertainty: [Double](repeating: .nan, count: layout.count))
+      numeric: [], uncertainty: [])
     report.directional = DirectionalReport(
       directions: directions,
       tensors: layout.segments.indices.map {
