@@ -36,7 +36,7 @@ let package = Package(
       dependencies: ["Kernels", "CZlib", "ONNXFormat", numerics, protobuf],
       sources: [
         "Model", "Formats", "ONNX", "Primitives", "Engine", "UserCost", "Check", "PerUnit",
-        "Compare", "Inspect", "Diagnosis", "Report",
+        "Directional", "Compare", "Inspect", "Diagnosis", "Report",
       ]),
     // The folders GPUCheck and gpucheck differ in case only, so the target has a name of its own.
     .executableTarget(

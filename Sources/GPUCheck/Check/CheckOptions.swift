@@ -73,6 +73,9 @@ public struct CheckOptions: Sendable {
   public var epsilon: Double?
   /// How many components to check, drawn evenly from all tensors; nil for all.
   public var sample: Int?
+  /// How many directions to check each tensor along in the place of its components; nil for
+  /// components.
+  public var directions: Int?
   /// The seed of everything that is drawn.
   public var seed: UInt64 = 0
   /// The distance up to which a check may pass.

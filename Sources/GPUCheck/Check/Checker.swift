@@ -14,8 +14,8 @@ public final class Checker: Sendable {
   public var hasHungDevice: Bool { devices.watchdogs.contains { $0.hasLeftDevice } }
 
   let devices: OpenedDevices
-  private let mayFallBack: Bool
-  private let memoryLimit: Int?
+  let mayFallBack: Bool
+  let memoryLimit: Int?
   private let kernelFolder: String?
 
   /// Opens devices.
@@ -53,6 +53,9 @@ public final class Checker: Sendable {
     _ problem: Problem, _ options: CheckOptions = CheckOptions(),
     progress: (@Sendable (CheckProgress) -> Void)? = nil
   ) throws -> CheckReport {
+    if let directions = options.directions {
+      return try check(problem, options, directions: directions, progress: progress)
+    }
     let precision = try precision(options)
     if let epsilon = options.epsilon {
       try StepSize.check(epsilon, options.evaluator, precision)
@@ -174,7 +177,7 @@ public final class Checker: Sendable {
   }
 
   /// The precision of the lanes. Throws where a device has not what is asked for.
-  private func precision(_ options: CheckOptions) throws -> Precision {
+  func precision(_ options: CheckOptions) throws -> Precision {
     if options.evaluator == .textbook {
       guard options.precision != .f32 else {
         throw InputError(

@@ -40,6 +40,7 @@ public enum JSONReport {
         "relativeDifference": .number(report.textbookAgreement.relativeDifference),
         "passed": .bool(report.textbookAgreement.passed),
       ],
+      "directional": report.directional.map(JSONDirectional.value) ?? .null,
       "findings": .array(report.findings.map(finding)),
       "warnings": .array(report.warnings.map(JSONValue.string)),
     ]

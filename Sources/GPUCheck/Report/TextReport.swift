@@ -9,9 +9,13 @@ public enum TextReport {
     _ report: CheckReport, tolerance: Double = CheckOptions().tolerance, colour: Bool = false
   ) -> String {
     let style = TextStyle(colour: colour)
+    let directional = report.directional
     let parts = [
-      headline(report, style) + reasons(report, tolerance), facts(report),
-      tensors(report, style), components(report, style), notes(report, style),
+      headline(report, style)
+        + (directional.map { TextDirectional.reasons(report, $0) } ?? reasons(report, tolerance)),
+      facts(report),
+      directional.map { TextDirectional.tensors(report, $0, style) } ?? tensors(report, style),
+      components(report, style), notes(report, style),
       report.profile.map(ProfileReport.text) ?? [],
     ]
     return parts.filter { !$0.isEmpty }.map { $0.joined(separator: "\n") }
@@ -34,6 +38,10 @@ public enum TextReport {
     let all = TextFormat.count(report.parameters, "parameter")
     guard report.checked > 0 else { return [verdict + "  none of \(all) was checked"] }
     let distance = TextFormat.rough(report.relativeDifference)
+    if let directional = report.directional {
+      let count = TextFormat.count(directional.directions, "direction")
+      return [verdict + "  distance \(distance) along \(count) in each tensor of \(all)"]
+    }
     return [
       verdict + "  distance \(distance) over \(TextFormat.count(report.checked)) of \(all)"
     ]
@@ -99,7 +107,7 @@ public enum TextReport {
     let seconds = report.seconds
     let rate = Double(report.checked) / seconds.evaluation
     let speed =
-      rate.isFinite && report.checked > 0
+      rate.isFinite && report.checked > 0 && report.directional == nil
       ? " (\(TextFormat.count(Int(rate.rounded()), "parameter"))/s)" : ""
     let scale = [
       fact(
@@ -200,10 +208,11 @@ public enum TextReport {
   private static func notes(_ report: CheckReport, _ style: TextStyle) -> [String] {
     var lines: [String] = []
     let kinks = report.kinks
+    let noun = report.directional == nil ? "component" : "direction"
     if kinks.crossed > 0 {
       lines.append(
         TextFormat.wrapped(
-          "\(TextFormat.count(kinks.crossed, "component")) crossed a kink (a ReLU or the like "
+          "\(TextFormat.count(kinks.crossed, noun)) crossed a kink (a ReLU or the like "
             + "changed its branch within the step); tried again with a smaller step.",
           first: "Kinks: "))
     }
@@ -211,12 +220,13 @@ public enum TextReport {
       let stand = kinks.tied == 1 ? "stands" : "stand"
       lines.append(
         TextFormat.wrapped(
-          "\(TextFormat.count(kinks.tied, "component")) \(stand) on a kink, where any value "
+          "\(TextFormat.count(kinks.tied, noun)) \(stand) on a kink, where any value "
             + "between the slopes of the two sides is right.", first: "Kinks: "))
     }
     // Of a cost of the user's own there is no other to ask.
     if report.checked > 0, report.costNoise == nil {
-      lines.append(TextFormat.wrapped(agreement(report.textbookAgreement), first: "Textbook: "))
+      lines.append(
+        TextFormat.wrapped(agreement(report.textbookAgreement, noun), first: "Textbook: "))
     }
     let shown = report.lost.prefix(10)
     for lost in shown {
@@ -239,10 +249,12 @@ public enum TextReport {
     return lines
   }
 
-  private static func agreement(_ agreement: CheckReport.TextbookAgreement) -> String {
-    guard agreement.components > 0 else { return "no component was evaluated again." }
+  private static func agreement(
+    _ agreement: CheckReport.TextbookAgreement, _ noun: String
+  ) -> String {
+    guard agreement.components > 0 else { return "no \(noun) was evaluated again." }
     let again =
-      TextFormat.count(agreement.components, "component") + " evaluated again by "
+      TextFormat.count(agreement.components, noun) + " evaluated again by "
       + "plain loops in double: "
     let distance = TextFormat.rough(agreement.relativeDifference)
     return again + (agreement.passed ? "they agree" : "THEY DISAGREE") + ", distance \(distance)."

@@ -17,6 +17,7 @@ struct CheckCommand: ParsableCommand {
           --parameters theta.npz --gradient dtheta.npz
         … --device cpu --precision f64      on the CPU, in double
         … --sample 1000 --seed 7            some components of a large network
+        … --directional 4                   whole tensors at once, where components are too many
         … --expected-cost 2.3026            compares your cost with J first
         … --format json --output out.json   for a program or a CI job
         … --save-numeric numeric.npz        keeps the numeric gradient and its bars
@@ -63,6 +64,14 @@ struct CheckCommand: ParsableCommand {
   var perUnit = false
 
   @OptionGroup var steps: StepOptions
+
+  @Option(
+    parsing: .unconditional,
+    help: .init(
+      "Check every tensor along so many random directions; one that fails is halved until the wrong "
+        + "part is named (docs/directional.md).", valueName: "k"),
+    transform: { try OptionValue.count($0, atLeast: 1) })
+  var directional: Int?
 
   @Option(
     parsing: .unconditional,

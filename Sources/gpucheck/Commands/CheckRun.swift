@@ -61,6 +61,7 @@ extension CheckCommand {
     options.scheme = steps.scheme
     options.epsilon = steps.epsilon.epsilon
     options.sample = steps.sample
+    options.directions = directional
     options.seed = steps.seed
     options.tolerance = tolerance
     options.expectedCost = expectedCost
@@ -80,6 +81,11 @@ extension CheckCommand {
       try file.check()
       try file.differs(from: others)
       others.append((file.option, file.path))
+    }
+    if directional != nil, saveNumeric != nil {
+      throw InputError(
+        "--directional finds slopes along directions, and --save-numeric keeps components",
+        remedy: "leave one of them out")
     }
     // An unknown suffix is found before anything is read.
     try checkNames(in: ParameterLayout([]))

@@ -114,6 +114,11 @@ extension CheckCommand {
       throw InputError(
         "--per-unit is for dense networks, not for a cost of your own", remedy: "leave it out")
     }
+    guard directional == nil else {
+      throw InputError(
+        "--directional needs the rules of a network's operators, and a cost of your own has none",
+        remedy: "check some components with --sample")
+    }
     guard evaluator == nil || evaluator == .textbook else {
       throw InputError(
         "a cost of your own is evaluated as the textbook does it", remedy: "leave --evaluator")

@@ -11,6 +11,7 @@ package final class LaneAudit: Sendable {
   private let cost: Double
   private let costDeviation: Double
   private let seed: UInt64
+  private let costly: Set<Int>
 
   /// How many audits there were, and how long they took.
   private let spent = Mutex((count: 0, seconds: 0.0))
@@ -34,9 +35,10 @@ package final class LaneAudit: Sendable {
   ///   - twin: of the mode and precision of what is looked at.
   ///   - scales: `ErrorScales.lanes`.
   ///   - costDeviation: the standard rounding error of J in units of u.
+  ///   - costly: segments whose lanes take the CPU so long that none of them is looked at.
   package init(
     twin: any LaneEvaluator, layout: ParameterLayout, scales: [Double], cost: Double,
-    costDeviation: Double, seed: UInt64
+    costDeviation: Double, seed: UInt64, costly: Set<Int> = []
   ) {
     self.twin = twin
     self.layout = layout
@@ -44,6 +46,7 @@ package final class LaneAudit: Sendable {
     self.cost = cost
     self.costDeviation = costDeviation
     self.seed = seed
+    self.costly = costly
   }
 
   /// What is wrong with a batch's results, in words; nil where nothing was found.
@@ -60,7 +63,7 @@ package final class LaneAudit: Sendable {
     }
     // Either branch of a tie is taken throughout: where rounding decides what is a tie, two honest
     // paths may differ.
-    guard lanes.tiePolicy == .natural else { return nil }
+    guard lanes.tiePolicy == .natural, !costly.contains(lanes.segment) else { return nil }
     let mayLook = spent.withLock {
       seconds == 0 || $0.seconds < Self.share * seconds
         || ($0.count < Self.always.count && $0.seconds < Self.always.seconds)
