@@ -154,7 +154,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     let plan = plans[batch.segment]
     var found = TermResults(plan, samples: chain?.samples ?? 0)
     found.flags = try inParts(batch) { range, buffers in
-      let lanes = LaneSizing.roundUp(range.count, to: 2 * vectorWidth)
+      let lanes = LaneSizing.padded(range.count, unit: laneUnit)
       let samples = try plan.chain == nil ? nil : sampleBuffer(lanes: lanes)
       let results = try run(batch, range, buffers, samples: samples)
       // What a lane's last steps wrote is still in its buffers.
@@ -219,8 +219,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     _ batch: LaneBatch, _ range: Range<Int>, _ buffers: LaneBuffers, samples: Buffer? = nil
   ) throws -> LaneResults {
     let plan = plans[batch.segment]
-    // Two vectors a work-item are the least the matrix product takes.
-    let lanes = LaneSizing.padded(range.count, unit: 2 * vectorWidth)
+    let lanes = LaneSizing.padded(range.count, unit: laneUnit)
     let padding = lanes - range.count
     let components = Array(batch.components[range]) + [Int32](repeating: 0, count: padding)
     let steps = batch.moves[range] + [Double](repeating: 0, count: padding)
