@@ -3,13 +3,15 @@
 // CPU twin: Primitives/Elements/Analytic.swift.
 
 static inline realv exp_difference(realv d, const realv *c, const real *a) {
-  return c[0] * expm1(d);
+  return c[0] * expm1_of(d);
 }
 
 static inline realv exp_value(realv x, const realv *c, const real *a) { return exp(x); }
 
 static inline realv log_difference(realv d, const realv *c, const real *a) {
-  return log1p(d / c[0]);
+  const realv u = d / c[0];
+  const realv near = small_log1p(u);
+  return ALL_SMALL(u) ? near : SELECT(log1p(u), near, IS_SMALL(u));
 }
 
 static inline realv log_value(realv x, const realv *c, const real *a) { return log(x); }

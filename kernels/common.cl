@@ -15,6 +15,7 @@
 //   STORE(v, i, p)   its opposite
 //   SELECT(a, b, m)  in each lane b where m holds, else a (the order of OpenCL's select); scalars
 //                    are spread over the lanes
+//   ALWAYS_INLINE    a function that is never called
 //   UNIT_ROUNDOFF    half the spacing at 1; REAL_MAX the largest finite real;
 //   REAL_INFINITY    infinity
 //   two_sum          a + b and its exact rounding error
@@ -23,6 +24,9 @@
 #ifndef VECTOR_WIDTH
 #define VECTOR_WIDTH 1
 #endif
+
+// For small functions of the innermost loops.
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 // Vectors wider than the machine's are passed between functions of one program only.
 #ifdef __clang__

@@ -3,7 +3,7 @@
 // W [filters, depth, taps] with depth = channels / groups, y [samples, filters, positions].
 // Lane arrays are [elements, lanes]. CPU twin: Primitives/ConvolutionLanes.swift.
 
-#define CONVOLUTION_ROWS 8
+#define CONVOLUTION_ROWS 6
 
 #define CONVOLUTION_EXTENTS                                                                       \
   int lane_vectors, int samples, int channels, int pixels, int filters, int groups, int taps,     \

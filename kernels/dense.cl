@@ -112,7 +112,7 @@ kernel void dense_slice_value(DENSE_SLICE_ARGUMENTS) {
 // in [samples * in_features, lanes], out [samples * outs, lanes].
 // Launch: [lane vectors / 2, ceil(outs / DENSE_ROWS), samples].
 
-#define DENSE_ROWS 8
+#define DENSE_ROWS 6
 
 kernel void dense_full(int lane_vectors, int in_features, int outs, int out_stride,
                        int in_stride, int has_bias, global const real *in, global const real *w,

@@ -26,18 +26,20 @@ static inline realv normal_node(realv d, realv x, real at, real weight) {
 // where it keeps its digits: there the two values differ by a factor, so nothing cancels.
 static inline realv normal_step(realv d, realv x, realv density) {
   const realv size = fabs(d) * fmax((realv)(1), fabs(x));
-  if (!ANY(size > (realv)(1e-3f))) {
-    // Hermite polynomials: He2 = x^2 - 1, He3 = x He2 - 2 x, ...
-    const realv h2 = x * x - (realv)(1);
-    const realv h3 = x * (h2 - (realv)(2));
-    const realv h4 = x * h3 - (realv)(3) * h2;
-    const realv h5 = x * h4 - (realv)(4) * h3;
-    realv sum = h4 / (realv)(120) - d * h5 / (realv)(720);
-    sum = -h3 / (realv)(24) + d * sum;
-    sum = h2 / (realv)(6) + d * sum;
-    sum = -x / (realv)(2) + d * sum;
-    return density * d * ((realv)(1) + d * sum);
-  }
+  // Hermite polynomials: He2 = x^2 - 1, He3 = x He2 - 2 x, ...
+  const realv h2 = x * x - (realv)(1);
+  const realv h3 = x * (h2 - (realv)(2));
+  const realv h4 = x * h3 - (realv)(3) * h2;
+  const realv h5 = x * h4 - (realv)(4) * h3;
+  realv series = h4 * (realv)(R(8.33333333333333333e-3)) -
+                 d * h5 * (realv)(R(1.38888888888888889e-3));
+  series = d * series - h3 * (realv)(R(4.16666666666666667e-2));
+  series = d * series + h2 * (realv)(R(0.166666666666666667));
+  series = d * series - (realv)(0.5f) * x;
+  series = density * d * ((realv)(1) + d * series);
+  const maskv is_small = size <= (realv)(1e-3f);
+  if (!ANY(!is_small))
+    return series;
   const realv inner = clamp(d, -(realv)(1) / fmax((realv)(1), fabs(x)),
                             (realv)(1) / fmax((realv)(1), fabs(x)));
   realv sum = normal_node(inner, x, (real)0.01985507175123188, (real)0.05061426814518813);
@@ -48,7 +50,7 @@ static inline realv normal_step(realv d, realv x, realv density) {
   sum += normal_node(inner, x, (real)0.7627662049581645, (real)0.15685332293894363);
   sum += normal_node(inner, x, (real)0.8983332387068134, (real)0.11119051722668724);
   sum += normal_node(inner, x, (real)0.9801449282487681, (real)0.05061426814518813);
-  const realv near = density * inner * sum;
+  const realv near = SELECT(density * inner * sum, series, is_small);
   if (!ANY(size > (realv)(1)))
     return near;
   const realv z = x + d;

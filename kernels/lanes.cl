@@ -12,6 +12,7 @@
 #define MASK_TO_INT(condition) (-(condition))
 #define INT_TO_MASK(condition) (condition)
 #define ANY(condition) (condition)
+#define FIRST_LANE(v) (v)
 #else
 #define MASK_TO_INT(condition) PASTE(convert_int, VECTOR_WIDTH)(condition)
 #ifdef REAL_IS_DOUBLE
@@ -20,6 +21,7 @@
 #define INT_TO_MASK(condition) (condition)
 #endif
 #define ANY(condition) any(condition)
+#define FIRST_LANE(v) ((v).s0)
 #endif
 
 #define KINK_CROSSED 1

@@ -45,7 +45,7 @@ static inline realv exponential_difference(realv d, const realv *c, const real *
   const realv m = c[0];
   if (a[2] != 0)
     note_kinks(MASK_TO_INT(d != (realv)(0)), m, m + d, c[2], kinks);
-  const realv natural = c[1] * expm1(left_of_kink(d, m)) + a[1] * right_of_kink(d, m);
+  const realv natural = c[1] * expm1_of(left_of_kink(d, m)) + a[1] * right_of_kink(d, m);
   if (tie_policy == 0 || a[2] == 0)
     return natural;
   return fabs(m) <= c[2] ? d * (tie_policy < 0 ? a[0] : a[1]) : natural;

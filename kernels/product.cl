@@ -3,7 +3,7 @@
 // batches share (batch stride 0) need no kernels of their own.
 // CPU twin: Primitives/MatrixProductLanes.swift.
 
-#define PRODUCT_ROWS 8
+#define PRODUCT_ROWS 6
 
 // One factor moves, the other is a table of the baseline; serves differences and values.
 //   out(b, o, s) = sum over k of table(b, o, k) in(b, s, k).

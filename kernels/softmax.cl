@@ -1,7 +1,7 @@
 // Softmax over the last axis, softmax cross-entropy and the multi-class hinge: one row of classes
 // a sample, all moving. in [rows * classes, lanes].
 // Each kernel has one signature in both modes, difference and value.
-// Launch: [lane vectors, workers over the rows]. CPU twins: Primitives/Softmax.swift,
+// Launch: [lane vectors, workers over the rows]. Needs small.cl. CPU twins: Primitives/Softmax.swift,
 // SoftmaxCrossEntropy.swift, MulticlassHinge.swift.
 
 // p [rows, classes], top [rows]: the class with the largest p. Softmax does not change when all
@@ -16,7 +16,7 @@ kernel void softmax_difference(int lane_vectors, int rows, int classes, global c
     const realv shift = LOAD((row + (int)top[r]) * lane_vectors + g, in);
     realv total = (realv)(0);
     for (int c = 0; c < classes; c++) {
-      const realv e = expm1(LOAD((row + c) * lane_vectors + g, in) - shift);
+      const realv e = expm1_of(LOAD((row + c) * lane_vectors + g, in) - shift);
       total += p[row + c] * e;
       STORE(e, (row + c) * lane_vectors + g, out);
     }
@@ -62,7 +62,7 @@ kernel void log_softmax_difference(int lane_vectors, int rows, int classes, glob
     const realv shift = LOAD((row + (int)top[r]) * lane_vectors + g, in);
     realv total = (realv)(0);
     for (int c = 0; c < classes; c++)
-      total += p[row + c] * expm1(LOAD((row + c) * lane_vectors + g, in) - shift);
+      total += p[row + c] * expm1_of(LOAD((row + c) * lane_vectors + g, in) - shift);
     realv logarithm = log1p(fmax(total, (realv)(-0.5f)));
     const maskv rough = (total < (realv)(-0.5f)) | !(total <= (realv)(REAL_MAX));
     if (ANY(rough)) {
@@ -97,9 +97,60 @@ kernel void log_softmax_value(int lane_vectors, int rows, int classes, global co
 }
 
 // q [rows, classes]: target probabilities; label [rows]: their largest class y; mass [rows]: their
-// sum S. With d_c = step of z_c less that of z_y, the difference is
-// S log1p(sum over c != y of p_c expm1(d_c)) - sum over c != y of q_c d_c;
-// out [rows, lanes].
+// sum S. With d_c = step of z_c less that of z_y, the difference of a row of logits is
+// S log1p(sum over c != y of p_c expm1(d_c)) - sum over c != y of q_c d_c.
+// z: the steps of the row, one class every `stride` vectors; p, q: the row's.
+
+// How a row is begun: small steps make a small total.
+typedef struct {
+  realv total;
+  realv linear;
+  realv size;
+} CrossEntropy;
+
+ALWAYS_INLINE void add_class(CrossEntropy *row, realv d, real p, real q) {
+  row->total = fma((realv)(p), small_expm1(d), row->total);
+  row->linear = fma((realv)(q), d, row->linear);
+  row->size = fabs(d) > row->size ? fabs(d) : row->size;
+}
+
+ALWAYS_INLINE maskv has_small_steps(CrossEntropy row) {
+  return IS_SMALL(row.size) & IS_SMALL(row.total);
+}
+
+ALWAYS_INLINE realv small_cross_entropy(CrossEntropy row, real mass) {
+  return fma((realv)(mass), small_log1p(row.total), -row.linear);
+}
+
+// The same for steps of every size. SPACE: whose memory z is, the device's or a work-item's own.
+#define CROSS_ENTROPY_STEP(NAME, SPACE)                                                           \
+  static inline realv NAME(SPACE const real *z, int stride, int classes, int y, real mass,        \
+                           global const real *p, realv linear) {                                  \
+    const realv shift = LOAD(y * stride, z);                                                      \
+    realv total = (realv)(0);                                                                     \
+    realv most = (realv)(0);                                                                      \
+    for (int c = 0; c < classes; c++) {                                                           \
+      const realv d = LOAD(c * stride, z) - shift;                                                \
+      total += p[c] * expm1(d);                                                                   \
+      most = fmax(most, d);                                                                       \
+    }                                                                                             \
+    realv change = log1p(fmax(total, (realv)(-0.5f)));                                            \
+    const maskv rough = (total < (realv)(-0.5f)) | !(total <= (realv)(REAL_MAX));                 \
+    /* Where that cancels or overflows: the logarithm of a sum of positive terms, relative to  */ \
+    /* the largest. A step of more than 30 alone is no reason: it can start from p = 1e-17.    */ \
+    if (ANY(rough)) {                                                                             \
+      realv sum = p[y] * exp(-most);                                                              \
+      for (int c = 0; c < classes; c++)                                                           \
+        if (c != y)                                                                               \
+          sum += p[c] * exp(LOAD(c * stride, z) - shift - most);                                  \
+      change = SELECT(change, most + log(sum), rough);                                            \
+    }                                                                                             \
+    return fma((realv)(mass), change, -linear);                                                   \
+  }
+
+CROSS_ENTROPY_STEP(cross_entropy_step, global)
+
+// in [rows * classes, lanes], out [rows, lanes].
 kernel void cross_entropy_difference(int lane_vectors, int rows, int classes,
                                      global const real *p, global const real *q,
                                      global const real *label, global const real *mass,
@@ -108,30 +159,17 @@ kernel void cross_entropy_difference(int lane_vectors, int rows, int classes,
   for (int r = get_global_id(1); r < rows; r += get_global_size(1)) {
     const int row = r * classes;
     const int y = (int)label[r];
-    const realv shift = LOAD((row + y) * lane_vectors + g, in);
-    realv total = (realv)(0);
-    realv linear = (realv)(0);
-    realv most = (realv)(0);
-    for (int c = 0; c < classes; c++) {
-      if (c == y)
-        continue;
-      const realv d = LOAD((row + c) * lane_vectors + g, in) - shift;
-      total += p[row + c] * expm1(d);
-      linear += q[row + c] * d;
-      most = fmax(most, d);
-    }
-    realv change = log1p(fmax(total, (realv)(-0.5f)));
-    const maskv rough = (total < (realv)(-0.5f)) | !(total <= (realv)(REAL_MAX));
-    // Where that cancels or overflows: the logarithm of a sum of positive terms, relative to the
-    // largest. A step of more than 30 alone is no reason: it can start from p = 1e-17.
-    if (ANY(rough)) {
-      realv sum = p[row + y] * exp(-most);
-      for (int c = 0; c < classes; c++)
-        if (c != y)
-          sum += p[row + c] * exp(LOAD((row + c) * lane_vectors + g, in) - shift - most);
-      change = SELECT(change, most + log(sum), rough);
-    }
-    STORE(mass[r] * change - linear, r * lane_vectors + g, out);
+    global const real *const z = in + (size_t)(row * lane_vectors + g) * VECTOR_WIDTH;
+    const realv shift = LOAD(y * lane_vectors, z);
+    CrossEntropy sums = {(realv)(0), (realv)(0), (realv)(0)};
+    for (int c = 0; c < classes; c++)
+      add_class(&sums, LOAD(c * lane_vectors, z) - shift, p[row + c], q[row + c]);
+    const maskv is_small = has_small_steps(sums);
+    realv step = small_cross_entropy(sums, mass[r]);
+    if (ANY(!is_small))
+      step = SELECT(cross_entropy_step(z, lane_vectors, classes, y, mass[r], p + row, sums.linear),
+                    step, is_small);
+    STORE(step, r * lane_vectors + g, out);
   }
 }
 

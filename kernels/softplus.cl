@@ -1,12 +1,16 @@
 // softplus(x) = log(1 + exp(x)), and the binary cross-entropy on logits that is made of it.
 // Coefficients: s = sigmoid(x), t = sigmoid(-x); for the cross-entropy also the target y.
-// CPU twin: Primitives/Softplus.swift.
+// Needs small.cl. CPU twin: Primitives/Elements/Softplus.swift.
 
 // softplus(x + d) - softplus(x): log1p(u), u = s expm1(d), while u > -1/2; below that
 // log(t + s exp(d)); where expm1 could overflow, d + log(s + t exp(-d)).
 static inline realv softplus_step(realv d, realv s, realv t) {
+  const realv first = s * small_expm1(d);
+  const realv series = small_log1p(first);
+  if (ALL_SMALL(d))
+    return series;
   const realv u = s * expm1(fmin(d, (realv)(80)));
-  const realv near = log1p(fmax(u, (realv)(-0.5f)));
+  const realv near = SELECT(log1p(fmax(u, (realv)(-0.5f))), series, IS_SMALL(d));
   if (!ANY(u <= (realv)(-0.5f)) && !ANY(d > (realv)(80)))
     return near;
   const realv falling = log(t + s * exp(fmin(d, (realv)(0))));

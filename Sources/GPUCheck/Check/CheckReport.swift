@@ -43,8 +43,10 @@ public struct CheckReport: Sendable {
   /// What was found along directions, where tensors were checked along them. Distances, bars and
   /// counts of what is wrong or met a kink are then those of slopes along directions.
   public var directional: DirectionalReport?
-  /// dθ_approx and its error bars, `[parameters]`; NaN where a component was not checked,
-  /// and empty where directions were.
+  /// Where the time went, where it was asked for.
+  public var profile: Profile?
+  /// dθ_approx and its error bars, `[parameters]`; NaN where a component was not checked, and empty
+  /// where directions were.
   public var numeric: [Double]
   public var uncertainty: [Double]
 

@@ -4,7 +4,7 @@ extension CheckRun {
   /// Everything the run found, as a report; times and device are left to the caller.
   func report(_ agreement: CheckReport.TextbookAgreement) -> CheckReport {
     let all = estimates.components.indices
-    let wrong = all.filter { !isWithinBar($0) }
+    let wrong = outside()
     let distance = distance(all)
     let bars = norm(all) { bar($0) }
     // NaN and infinities have a finding of their own; they say nothing of the noise.
@@ -54,7 +54,7 @@ extension CheckRun {
       cost: cost, parameters: layout.count, checked: estimates.count,
       evaluator: options.evaluator, precision: perturbation.precision.rawValue,
       scheme: options.scheme, epsilon: epsilon, device: "", seconds: .init(),
-      tensors: tensors(), worst: worstFirst(all).prefix(options.top).map(component),
+      tensors: tensors(), worst: worst(options.top, all).map(component),
       wrong: wrong.count, kinks: kinks, textbookAgreement: agreement,
       findings: [nonFinite].compactMap(\.self),
       warnings: warnings, numeric: scattered { accepted($0) }, uncertainty: scattered { bar($0) })
@@ -117,9 +117,23 @@ extension CheckRun {
     return bar > 0 ? deviation / bar : (deviation > 0 ? .infinity : 0)
   }
 
-  private func worstFirst(_ range: some Collection<Int>) -> [Int] {
-    let excesses = range.map { (i: $0, excess: excess($0)) }
-    return excesses.sorted { ($1.excess, $0.i) < ($0.excess, $1.i) }.map(\.i)
+  /// So many components that are farthest outside, worst first.
+  func worst(_ count: Int, _ range: some Collection<Int>) -> [Int] {
+    var worst: [(i: Int, excess: Double)] = []
+    func isBefore(_ a: (i: Int, excess: Double), _ b: (i: Int, excess: Double)) -> Bool {
+      (b.excess, a.i) < (a.excess, b.i)
+    }
+    // The last of the worst when they were last sorted: what is not before it is none of them.
+    var limit: (i: Int, excess: Double)?
+    for i in range {
+      let next = (i, excess(i))
+      if let limit, !isBefore(next, limit) { continue }
+      worst.append(next)
+      guard worst.count >= 2 * count + 64 else { continue }
+      worst = Array(worst.sorted(by: isBefore).prefix(count))
+      limit = worst.last
+    }
+    return worst.sorted(by: isBefore).prefix(count).map(\.i)
   }
 
   private func component(_ i: Int) -> ComponentReport {

@@ -70,6 +70,9 @@ public final class Checker: Sendable {
       }
     }
     let start = ContinuousClock.now
+    let isProfiled = devices.backends.contains { $0.profile != nil }
+    let clock = isProfiled ? PhaseClock() : nil
+    clock?.enter("baseline")
     let baseline = Baseline(graph: problem.graph, parameters: problem.parameters)
     guard baseline.cost.isFinite else {
       throw InputError(
@@ -77,9 +80,13 @@ public final class Checker: Sendable {
         remedy: "look for log(0), overflow or extreme values in the batch and the parameters")
     }
     let journal = try journal(problem, options, precision)
-    let progress = StageProgress(start: start, report: progress)
+    let progress = StageProgress(start: start, report: progress, clock: clock)
     var run = try run(problem, options, baseline, precision, &crew, journal, progress)
     var report = try run.complete()
+    if let clock {
+      report.profile = CheckReport.Profile(
+        kernels: devices.backends.flatMap { $0.profile?.rows ?? [] }, phases: clock.phases)
+    }
     let pool = run.perturbation.pool
     report.device = options.evaluator == .textbook ? "textbook, " + CPUBackend().name : deviceName
     report.devices = pool.shares.map {
@@ -102,7 +109,9 @@ public final class Checker: Sendable {
   ) throws -> CheckRun {
     let tieRoundoff = max(
       problem.gradient.elementType.unitRoundoff, Precision.f64.unitRoundoff)
+    progress.clock?.enter("rounding errors")
     let scales = ErrorScales(baseline, of: problem.gradient.elementType)
+    progress.clock?.enter("tables and buffers")
     let prepare = { @Sendable (backend: any Backend, mode: LaneMode, precision: Precision) in
       try backend.prepare(baseline, mode: mode, precision: precision, tieRoundoff: tieRoundoff)
     }

@@ -15,7 +15,7 @@ enum HostMemory {
   /// The same where the elements of the largest lane are known.
   static func needed(_ graph: Graph, checked: Int, elementsPerLane: Int) -> Int {
     let elements = graph.nodes.reduce(0) { $0 + $1.count }
-    let scratch = elementsPerLane * leastChunk * ProcessInfo.processInfo.activeProcessorCount
+    let scratch = elementsPerLane * CPUChunk.least * ProcessInfo.processInfo.activeProcessorCount
     return [
       (elements, 5 * real), (graph.layout.count, 6 * real), (checked, 7 * real), (scratch, real),
     ].reduce(0) { total, part in
@@ -36,6 +36,4 @@ enum HostMemory {
   }
 
   private static let real = MemoryLayout<Double>.size
-  /// Lanes of a core's smallest chunk.
-  private static let leastChunk = 8
 }

@@ -70,10 +70,8 @@ package struct Perturbation: Sendable {
     _ components: ArraySlice<Int>, _ stepsOf: (Int) -> [Double], _ tiePolicy: TiePolicy,
     _ advance: (Int) throws -> Void, _ deliver: (Int, [Change]) -> Void
   ) throws {
-    let steps = components.map { (needsStillLane ? [0] : []) + stepsOf($0) }
-    let batches = try batches(components, steps, tiePolicy)
+    let (batches, lanesEach) = try batches(components, stepsOf, tiePolicy)
     // Lanes come back in any order; components are counted as their lanes add up.
-    let lanesEach = max(1, steps.first?.count ?? 1)
     var lanesDone = 0
     let results = try pool.evaluate(batches) { count in
       let before = lanesDone / lanesEach
@@ -81,37 +79,46 @@ package struct Perturbation: Sendable {
       try advance(lanesDone / lanesEach - before)
     }
     var (batch, lane) = (0, 0)
+    var changes: [Change] = []
     for (place, component) in zip(components.indices, components) {
       if lane == batches[batch].count { (batch, lane) = (batch + 1, 0) }
+      changes.removeAll(keepingCapacity: true)
       let lanes = lane..<lane + lanesEach
-      deliver(place, changes(component, batches[batch], results[batch], lanes))
+      append(component, batches[batch], results[batch], lanes, to: &changes)
+      deliver(place, changes)
       lane = lanes.upperBound
     }
   }
 
-  /// The lanes of components, one batch for each segment they lie in. Throws an `InputError` where a
-  /// step is too small to change its component.
+  /// The lanes of components, one batch for each segment they lie in, and how many lanes each
+  /// component has. Throws an `InputError` where a step is too small to change its component.
   private func batches(
-    _ components: ArraySlice<Int>, _ steps: [[Double]], _ tiePolicy: TiePolicy
-  ) throws -> [LaneBatch] {
+    _ components: ArraySlice<Int>, _ stepsOf: (Int) -> [Double], _ tiePolicy: TiePolicy
+  ) throws -> (batches: [LaneBatch], lanesEach: Int) {
     var batches: [LaneBatch] = []
-    var part: ParameterLayout.Segment?
-    for (component, steps) in zip(components, steps) {
-      if part?.range.contains(component) != true {
-        let (segment, _) = layout.locate(component)
-        part = layout.segments[segment]
-        batches.append(LaneBatch(segment: segment, tiePolicy: tiePolicy))
+    var lanesEach = 1
+    var next = components.startIndex
+    while next < components.endIndex {
+      let (segment, _) = layout.locate(components[next])
+      let part = layout.segments[segment]
+      var batch = LaneBatch(segment: segment, tiePolicy: tiePolicy)
+      while next < components.endIndex, part.range.contains(components[next]) {
+        let component = components[next]
+        let index = Int32(component - part.offset)
+        let still = still(component)
+        if needsStillLane { batch.append(index, still) }
+        let steps = stepsOf(component)
+        for step in steps {
+          let move = precision.rounded(mode == .value ? theta[component] + step : step)
+          guard move != still || step == 0 else { throw tooSmall(step, component) }
+          batch.append(index, move)
+        }
+        lanesEach = steps.count + (needsStillLane ? 1 : 0)
+        next += 1
       }
-      let index = Int32(component - (part?.offset ?? 0))
-      let still = still(component)
-      for step in steps {
-        let move = precision.rounded(mode == .value ? theta[component] + step : step)
-        guard move != still || step == 0 else { throw tooSmall(step, component) }
-        batches[batches.count - 1].components.append(index)
-        batches[batches.count - 1].moves.append(move)
-      }
+      batches.append(batch)
     }
-    return batches
+    return (batches, max(1, lanesEach))
   }
 
   /// What the move of a lane that does not move its component is.
@@ -119,16 +126,18 @@ package struct Perturbation: Sendable {
     mode == .value ? precision.rounded(theta[component]) : 0
   }
 
-  /// The changes of a component, from its lanes' results.
-  private func changes(
-    _ component: Int, _ batch: LaneBatch, _ results: LaneResults, _ lanes: Range<Int>
-  ) -> [Change] {
+  /// Appends the changes of a component, from its lanes' results.
+  private func append(
+    _ component: Int, _ batch: LaneBatch, _ results: LaneResults, _ lanes: Range<Int>,
+    to changes: inout [Change]
+  ) {
     let still = still(component)
     let base = needsStillLane ? results.values[lanes.lowerBound] : mode == .value ? cost : 0
-    return lanes.dropFirst(needsStillLane ? 1 : 0).map { lane in
-      Change(
-        step: batch.moves[lane] - still, value: results.values[lane] - base,
-        flags: results.flags[lane])
+    for lane in lanes.dropFirst(needsStillLane ? 1 : 0) {
+      changes.append(
+        Change(
+          step: batch.moves[lane] - still, value: results.values[lane] - base,
+          flags: results.flags[lane]))
     }
   }
 
@@ -159,9 +168,8 @@ extension Scheme {
   var order: Int { self == .central ? 2 : 1 }
 
   /// dθ_approx from the changes of the scheme's steps. The step is the one that was taken.
-  func slope(_ changes: some Collection<Perturbation.Change>) -> Double {
-    let list = Array(changes)
-    guard let first = list.first, let last = list.last else { return .nan }
+  func slope(_ changes: some BidirectionalCollection<Perturbation.Change>) -> Double {
+    guard let first = changes.first, let last = changes.last else { return .nan }
     if self == .central { return (first.value - last.value) / (first.step - last.step) }
     return first.value / first.step
   }

@@ -2,12 +2,17 @@
 struct StageProgress: Sendable {
   let start: ContinuousClock.Instant
   let report: (@Sendable (CheckProgress) -> Void)?
+  /// Times the stages, where somebody asked.
+  var clock: PhaseClock?
 
   /// Since the check began.
   var seconds: Double { (ContinuousClock.now - start).seconds }
 
   /// A stage of so many components.
-  func stage(_ name: String, total: Int) -> Stage { Stage(owner: self, name: name, total: total) }
+  func stage(_ name: String, total: Int) -> Stage {
+    clock?.enter(name)
+    return Stage(owner: self, name: name, total: total)
+  }
 
   struct Stage {
     let owner: StageProgress

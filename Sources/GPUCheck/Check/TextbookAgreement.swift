@@ -36,11 +36,9 @@ extension CheckRun {
     let plain = estimates.flags.indices.filter { estimates.flags[$0].isEmpty }
     let all = plain.count >= 4 ? plain : Array(estimates.flags.indices)
     var random = SplitMix64(seed: options.seed ^ 0x7465_7874_626f_6f6b)
-    let byBar = all.filter { deviation($0).isFinite }.sorted {
-      deviation($0).magnitude * bar($1) > deviation($1).magnitude * bar($0)
-    }
-    let failing = byBar.filter { !isWithinBar($0) }
-    var chosen = Array(byBar.prefix(2))
+    let failing = outside().filter { estimates.flags[$0].isEmpty || plain.count < 4 }
+      .filter { deviation($0).isFinite }
+    var chosen = worst(2, failing.isEmpty ? all : failing)
     chosen += draw(14, of: failing.indices, using: &random).map { failing[$0] }
     chosen += draw(48, of: all.indices, using: &random).map { all[$0] }.shuffled(using: &random)
     var seen: Set<Int> = []

@@ -11,6 +11,8 @@ package protocol Backend: Sendable {
   var notes: [String] { get }
   /// The OpenCL device, and what its self-test found; nil where there is none.
   var tested: TestedDevice? { get }
+  /// Where its time went; nil where nobody asked.
+  var profile: LaneProfile? { get }
 
   /// Builds what lanes through a graph need of the device, whatever θ is: set-up that is done once.
   func build(_ graph: Graph, mode: LaneMode, precision: Precision) throws
@@ -31,6 +33,7 @@ package protocol Backend: Sendable {
 extension Backend {
   package var notes: [String] { [] }
   package var tested: TestedDevice? { nil }
+  package var profile: LaneProfile? { nil }
 
   package func prepare(
     _ source: CostSource, at parameters: ParameterVector, precision: Precision

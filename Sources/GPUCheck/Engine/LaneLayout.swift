@@ -75,8 +75,12 @@ package struct LaneIndex: Sendable, Equatable {
 
   /// The positions of all lanes.
   package func positions(_ components: [Int32]) -> [Int32] {
-    if case .digit(let divisor, let modulus) = steps.first, steps.count == 1 {
-      return components.map { Int32(Int($0) / divisor % modulus) }
+    if case .digit(let divisor, let modulus) = steps.first, steps.count == 1,
+      let divisor = UInt32(exactly: divisor), let modulus = UInt32(exactly: modulus)
+    {
+      // 32 bits divide in a third of the time that 64 do.
+      if divisor == 1 { return components.map { Int32(UInt32($0) % modulus) } }
+      return components.map { Int32(UInt32($0) / divisor % modulus) }
     }
     return components.map { Int32(self($0)) }
   }
@@ -160,6 +164,12 @@ package struct LaneBatch: Sendable {
   }
 
   package var count: Int { components.count }
+
+  /// Adds a lane.
+  mutating func append(_ component: Int32, _ move: Double) {
+    components.append(component)
+    moves.append(move)
+  }
 }
 
 /// What came back: ΔJ or J of every lane in double, and its flags.

@@ -10,10 +10,28 @@ package struct LanePlan: Sendable {
   package var terms: [LaneOperand?]
   /// The positions along axes that steps and terms ask for, each once.
   package var indices: [LaneIndex]
+  /// Where the lanes enter a chain, which then takes them to its term without steps of the plan's.
+  package var chain: ChainEntry?
+
+  /// As `LaneChain.Entry`; the positions by their number in the plan.
+  package struct ChainEntry: Sendable {
+    package var layer: Int
+    package var isBias: Bool
+    package var unit: Int
+    package var input: Int
+    package var term: Int
+  }
 
   /// Where a slice's index stands among `indices`.
   package func number(of slice: LaneLayout.Slice) -> Int {
     indices.firstIndex(of: slice.index) ?? 0
+  }
+
+  /// Where an index stands among `indices`, which it joins if it must.
+  private mutating func number(adding index: LaneIndex) -> Int {
+    if let known = indices.firstIndex(of: index) { return known }
+    indices.append(index)
+    return indices.count - 1
   }
 
   /// Elements held for one lane in all buffers.
@@ -78,7 +96,9 @@ extension LanePlan {
 
   /// Plans the way of a segment's lanes. Throws an `InputError` where an operator cannot take the
   /// combination of moving inputs.
-  package init(graph: Graph, segment: Int, mode: LaneMode) throws {
+  ///
+  /// - Parameter chain: what takes lanes that enter it to its term; nil to go step by step.
+  package init(graph: Graph, segment: Int, mode: LaneMode, chain: LaneChain? = nil) throws {
     let part = graph.layout.segments[segment]
     guard part.count <= Int32.max else {
       throw InputError(
@@ -86,10 +106,17 @@ extension LanePlan {
         remedy: "check a smaller network of the same kind")
     }
     var builder = LanePlanBuilder(graph: graph, segment: segment, mode: mode)
+    let entry = mode == .difference ? chain?.entries[segment] : nil
+    if entry != nil { builder.skipped = chain?.nodes ?? [] }
     try builder.build()
     self.init(
       segment: segment, steps: builder.steps, slots: builder.slots, terms: builder.terms,
       indices: builder.indices)
+    if let entry, let chain {
+      self.chain = ChainEntry(
+        layer: entry.layer, isBias: entry.isBias, unit: number(adding: entry.unit),
+        input: number(adding: entry.input), term: chain.term)
+    }
   }
 }
 
@@ -101,6 +128,8 @@ private struct LanePlanBuilder {
   var slots: [Int] = []
   var terms: [LaneOperand?] = []
   var indices: [LaneIndex] = []
+  /// Nodes that are another's business.
+  var skipped: Set<Graph.NodeID> = []
   /// The lanes of each node that moves; `expanded` holds the full form of a slice.
   private var lanes: [Graph.NodeID: LaneOperand] = [:]
   private var expanded: [Graph.NodeID: LaneOperand] = [:]
@@ -121,7 +150,7 @@ private struct LanePlanBuilder {
           axisLength: node.count, inner: 1, index: LaneIndex(divisor: 1, modulus: node.count))
         lanes[id] = LaneOperand(node: id, place: .moves, layout: .slice(slice))
       case .apply(let operation, let inputs):
-        guard inputs.contains(where: { lanes[$0] != nil }) else { continue }
+        guard inputs.contains(where: { lanes[$0] != nil }), !skipped.contains(id) else { continue }
         try apply(operation, inputs, to: id)
       }
     }

@@ -16,6 +16,8 @@ public struct DeviceOptions: Sendable {
   /// others and the CPU; the report says so. Never with kernels of one's own, whose faults are
   /// looked for.
   public var mayFallBack = true
+  /// Whether events tell how long each kernel ran, for `CheckReport.profile`.
+  public var profiles = false
 
   /// The devices of the given selectors.
   public init(_ selectors: [String] = ["auto"]) { self.selectors = selectors }
@@ -101,7 +103,8 @@ struct OpenedDevices: Sendable {
     let shared = Quirks.allowsThreads(device.description) ? nil : watchdogs.first
     let watchdog = shared ?? Watchdog(device: name, limit: options.timeout)
     let backend = try watchdog.run("being opened") {
-      try OpenCLBackend(device, text: text, memoryLimit: options.memoryLimit)
+      try OpenCLBackend(
+        device, text: text, memoryLimit: options.memoryLimit, profiles: options.profiles)
     }
     backends.append(WatchedBackend(backend, watchdog))
     watchdogs.append(watchdog)

@@ -26,7 +26,7 @@ extension Convolution {
 /// The launches of the kernels of kernels/convolution.cl.
 private struct ConvolutionLaunch {
   /// CONVOLUTION_ROWS of convolution.cl: the filters of one work-item.
-  static let rows = 8
+  static let rows = 6
 
   let call: KernelCall
   let size: Convolution.Extents

@@ -59,18 +59,16 @@ package struct Dense: Primitive {
 
   // MARK: Baseline
 
+  /// x·Wᵀ, or x·W: what the layer is without its bias.
+  private var product: MatrixProduct {
+    MatrixProduct(form: MatrixProductForm(transposeB: layout == .outIn))
+  }
+
   package func forward(_ inputs: [[Double]], shapes: [[Int]]) -> [Double] {
-    let size = size(shapes)
-    var z = [Double](repeating: 0, count: size.samples * size.outs)
-    let (x, w) = (inputs[0], inputs[1])
-    for s in 0..<size.samples {
-      for o in 0..<size.outs {
-        var sum = 0.0
-        for k in 0..<size.ins {
-          sum += w[o * size.outStride + k * size.inStride] * x[s * size.ins + k]
-        }
-        z[s * size.outs + o] = sum + (inputs.count > 2 ? inputs[2][o] : 0)
-      }
+    var z = product.forward(inputs, shapes: shapes)
+    if inputs.count > 2 {
+      let outs = inputs[2].count
+      for i in z.indices { z[i] += inputs[2][i % outs] }
     }
     return z
   }
@@ -216,17 +214,14 @@ package struct Dense: Primitive {
     let w = call.coefficients[1]
     let lanes = call.lanes
     for s in 0..<size.samples {
+      let out = call.output + s * size.outs * lanes
+      laneProducts(
+        lanes: lanes, outs: size.outs, depth: size.ins, weights: w, outStride: size.outStride,
+        depthStride: size.inStride, rows: input + s * size.ins * lanes, rowStride: lanes,
+        outputs: out, outputStride: lanes)
+      guard let bias else { continue }
       for o in 0..<size.outs {
-        let out = call.output + (s * size.outs + o) * lanes
-        for lane in 0..<lanes { out[lane] = 0 }
-        for k in 0..<size.ins {
-          let weight = w[o * size.outStride + k * size.inStride]
-          let row = input + (s * size.ins + k) * lanes
-          for lane in 0..<lanes { out[lane] += weight * row[lane] }
-        }
-        if let b = bias?[o] {
-          for lane in 0..<lanes { out[lane] += b }
-        }
+        for lane in 0..<lanes { out[o * lanes + lane] += bias[o] }
       }
     }
   }
@@ -270,79 +265,28 @@ package struct Dense: Primitive {
   // MARK: Rounding errors
 
   package func forwardVariance(_ values: NodeValues, inputs: [[Double]?]) -> [Double] {
-    let size = size(values.shapes)
-    let (x, w) = (values.inputs[0], values.inputs[1])
-    let given = inputs[0]
-    var variance = [Double](repeating: 0, count: values.output.count)
-    for s in 0..<size.samples {
-      for o in 0..<size.outs {
-        var inherited = 0.0
-        var sum = RoundedSum()
-        for k in 0..<size.ins {
-          let weight = w[o * size.outStride + k * size.inStride]
-          if let given { inherited += weight * weight * given[s * size.ins + k] }
-          sum.add(weight * x[s * size.ins + k])
-        }
-        let z = values.output[s * size.outs + o]
-        variance[s * size.outs + o] = inherited + sum.variance + unitVariance * z * z
-      }
-    }
+    var variance = product.forwardVariance(withoutBias(values), inputs: inputs)
+    for (i, z) in values.output.enumerated() { variance[i] += unitVariance * z * z }
     return variance
+  }
+
+  /// The product's inputs and output.
+  private func withoutBias(_ values: NodeValues) -> NodeValues {
+    guard values.inputs.count > 2 else { return values }
+    var values = values
+    let bias = values.inputs[2]
+    for i in values.output.indices { values.output[i] -= bias[i % bias.count] }
+    return values
   }
 
   package func backward(_ values: NodeValues, _ output: Adjoint, _ source: ErrorSource)
     -> [Adjoint?]
   {
-    let size = size(values.shapes)
-    let hasBias = values.inputs.count > 2
-    return [
-      values.moving[0] ? inputAdjoint(values, output, size) : nil,
-      values.moving[1] ? weightAdjoint(values, output, source, size) : nil,
-    ] + (hasBias ? [values.moving[2] ? biasAdjoint(output, source, size) : nil] : [])
-  }
-
-  private func inputAdjoint(_ values: NodeValues, _ output: Adjoint, _ size: Size) -> Adjoint {
-    var adjoint = Adjoint(count: size.samples * size.ins)
-    let w = values.inputs[1]
-    for s in 0..<size.samples {
-      for k in 0..<size.ins {
-        var inherited = 0.0
-        var sum = RoundedSum()
-        for o in 0..<size.outs {
-          let weight = w[o * size.outStride + k * size.inStride]
-          inherited += weight * weight * output.variance[s * size.outs + o]
-          sum.add(weight * output.gradient[s * size.outs + o])
-        }
-        adjoint.gradient[s * size.ins + k] = sum.total
-        adjoint.variance[s * size.ins + k] = inherited + sum.variance
-      }
-    }
-    return adjoint
-  }
-
-  private func weightAdjoint(
-    _ values: NodeValues, _ output: Adjoint, _ source: ErrorSource, _ size: Size
-  ) -> Adjoint {
-    var adjoint = Adjoint(count: size.outs * size.ins)
-    let x = values.inputs[0]
-    let given = source.variance(0)
-    for o in 0..<size.outs {
-      for k in 0..<size.ins {
-        var inherited = 0.0
-        var sum = RoundedSum()
-        for s in 0..<size.samples {
-          let (g, v) = (output.gradient[s * size.outs + o], output.variance[s * size.outs + o])
-          let value = x[s * size.ins + k]
-          inherited += v * value * value
-          if let given { inherited += g * g * given[s * size.ins + k] }
-          sum.add(g * value)
-        }
-        let at = o * size.outStride + k * size.inStride
-        adjoint.gradient[at] = sum.total
-        adjoint.variance[at] = inherited + sum.variance(source)
-      }
-    }
-    return adjoint
+    let adjoints = product.backward(values, output, source)
+    guard values.inputs.count > 2 else { return adjoints }
+    return adjoints + [
+      values.moving[2] ? biasAdjoint(output, source, size(values.shapes)) : nil
+    ]
   }
 
   private func biasAdjoint(_ output: Adjoint, _ source: ErrorSource, _ size: Size) -> Adjoint {

@@ -56,7 +56,7 @@ struct DenseSliceArguments: KernelArguments {
 /// `dense_full`.
 struct DenseFullArguments: KernelArguments {
   /// DENSE_ROWS of dense.cl: the outputs of one work-item.
-  static let rows = 8
+  static let rows = 6
 
   let call: KernelCall
   let size: Dense.Size

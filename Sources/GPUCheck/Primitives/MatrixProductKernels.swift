@@ -72,7 +72,7 @@ extension MatrixProduct {
 
 private struct ProductTableArguments: KernelArguments {
   /// PRODUCT_ROWS of product.cl: the outputs of one work-item.
-  static let rows = 8
+  static let rows = 6
 
   let call: KernelCall
   let sides: MatrixProduct.Sides

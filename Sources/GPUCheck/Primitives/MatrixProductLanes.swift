@@ -200,21 +200,14 @@ extension MatrixProduct {
     let lanes = call.lanes
     for batch in 0..<sides.batches {
       for s in 0..<sides.samples {
-        for o in 0..<sides.outs {
-          let element =
-            batch * sides.result.batch + o * sides.result.out + s * sides.result.sample
-          let out = call.output + element * lanes
-          for lane in 0..<lanes { out[lane] = 0 }
-          for k in 0..<sides.depth {
-            let weight =
-              table[batch * sides.table.batch + o * sides.table.out + k * sides.table.depth]
-            let row =
-              input
-              + (batch * sides.moving.batch + s * sides.moving.sample + k * sides.moving.depth)
-              * lanes
-            for lane in 0..<lanes { out[lane] += weight * row[lane] }
-          }
-        }
+        let moving = batch * sides.moving.batch + s * sides.moving.sample
+        let result = batch * sides.result.batch + s * sides.result.sample
+        laneProducts(
+          lanes: lanes, outs: sides.outs, depth: sides.depth,
+          weights: table + batch * sides.table.batch, outStride: sides.table.out,
+          depthStride: sides.table.depth, rows: input + moving * lanes,
+          rowStride: sides.moving.depth * lanes, outputs: call.output + result * lanes,
+          outputStride: sides.result.out * lanes)
       }
     }
   }

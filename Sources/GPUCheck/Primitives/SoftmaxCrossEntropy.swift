@@ -76,43 +76,102 @@ package struct SoftmaxCrossEntropy: Primitive {
       let (p, q) = (call.coefficients[0] + first, call.coefficients[1] + first)
       let y = Int(call.coefficients[2][row])
       let mass = call.coefficients[3][row]
-      for lane in 0..<lanes {
-        let z = { (c: Int) in input[(first + c) * lanes + lane] }
-        var total: T = 0
-        var linear: T = 0
-        if call.mode == .difference {
-          let shift = z(y)
-          var top: T = 0
-          for c in 0..<classes where c != y {
-            let d = z(c) - shift
-            total += p[c] * T.expMinusOne(d)
-            linear += q[c] * d
-            top = T.maximum(top, d)
-          }
-          var change = T.log(onePlus: T.maximum(total, -0.5))
-          if total < -0.5 || !total.isFinite {
-            var sum = p[y] * T.exp(-top)
-            for c in 0..<classes where c != y { sum += p[c] * T.exp(z(c) - shift - top) }
-            change = top + T.log(sum)
-          }
-          call.output[row * lanes + lane] = mass * change - linear
-        } else {
-          let own = z(y)
-          for c in 0..<classes where c != y {
-            total += T.exp(z(c) - own)
-            linear += q[c] * (z(c) - own)
-          }
-          var logarithm = T.log(onePlus: total)
-          if !total.isFinite {
-            var top = own
-            for c in 0..<classes { top = T.maximum(top, z(c)) }
-            total = 0
-            for c in 0..<classes { total += T.exp(z(c) - top) }
-            logarithm = top - own + T.log(total)
-          }
-          call.output[row * lanes + lane] = mass * logarithm - linear
-        }
+      let rowCall = Row(
+        z: input + first * lanes, p: p, q: q, lanes: lanes, classes: classes, y: y, mass: mass)
+      let out = call.output + row * lanes
+      if call.mode == .value {
+        for lane in 0..<lanes { out[lane] = rowCall.value(lane) }
+        continue
       }
+      var lane = 0
+      while lane + 8 <= lanes {
+        if !rowCall.storeSmallSteps(lane, out) {
+          for other in lane..<lane + 8 { out[other] = rowCall.difference(other) }
+        }
+        lane += 8
+      }
+      for other in lane..<lanes { out[other] = rowCall.difference(other) }
+    }
+  }
+
+  /// A row of logits as the lanes have it.
+  private struct Row<T: LaneReal> {
+    /// `[classes, lanes]`.
+    let z: UnsafePointer<T>
+    let p: UnsafePointer<T>
+    let q: UnsafePointer<T>
+    let lanes: Int
+    let classes: Int
+    let y: Int
+    let mass: T
+
+    /// Eight lanes by series; false, and nothing done, where a step is too large for them.
+    @inline(__always)
+    func storeSmallSteps(_ lane: Int, _ out: UnsafeMutablePointer<T>) -> Bool {
+      let shift = z.vector(y * lanes + lane)
+      var total = LaneVector<T>()
+      var linear = LaneVector<T>()
+      var least = LaneVector<T>()
+      var most = LaneVector<T>()
+      for c in 0..<classes {
+        let d = z.vector(c * lanes + lane) - shift
+        total += SmallStep.expMinusOne(d) * p[c]
+        linear += d * q[c]
+        least = pointwiseMin(least, d)
+        most = pointwiseMax(most, d)
+      }
+      let limit = SmallStep.limit(T.self)
+      let small = (most .<= limit) .& (least .>= -limit) .& (total .<= limit) .& (total .>= -limit)
+      guard all(small) else { return false }
+      for at in 0..<8 {
+        out[lane + at] = mass * SmallStep.logOnePlus(total[at]) - linear[at]
+      }
+      return true
+    }
+
+    func difference(_ lane: Int) -> T {
+      let shift = z[y * lanes + lane]
+      var (total, linear, top, size): (T, T, T, T) = (0, 0, 0, 0)
+      for c in 0..<classes {
+        let d = z[c * lanes + lane] - shift
+        total += SmallStep.expMinusOne(d) * p[c]
+        linear += d * q[c]
+        top = T.maximum(top, d)
+        size = T.maximum(size, d.magnitude)
+      }
+      let limit = SmallStep.limit(T.self)
+      if size <= limit, total.magnitude <= limit {
+        return mass * SmallStep.logOnePlus(total) - linear
+      }
+      total = 0
+      for c in 0..<classes { total += p[c] * T.expMinusOne(z[c * lanes + lane] - shift) }
+      var change = T.log(onePlus: T.maximum(total, -0.5))
+      if total < -0.5 || !total.isFinite {
+        var sum = p[y] * T.exp(-top)
+        for c in 0..<classes where c != y {
+          sum += p[c] * T.exp(z[c * lanes + lane] - shift - top)
+        }
+        change = top + T.log(sum)
+      }
+      return mass * change - linear
+    }
+
+    func value(_ lane: Int) -> T {
+      let own = z[y * lanes + lane]
+      var (total, linear): (T, T) = (0, 0)
+      for c in 0..<classes where c != y {
+        total += T.exp(z[c * lanes + lane] - own)
+        linear += q[c] * (z[c * lanes + lane] - own)
+      }
+      var logarithm = T.log(onePlus: total)
+      if !total.isFinite {
+        var top = own
+        for c in 0..<classes { top = T.maximum(top, z[c * lanes + lane]) }
+        total = 0
+        for c in 0..<classes { total += T.exp(z[c * lanes + lane] - top) }
+        logarithm = top - own + T.log(total)
+      }
+      return mass * logarithm - linear
     }
   }
 

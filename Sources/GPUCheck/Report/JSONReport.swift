@@ -24,6 +24,7 @@ public enum JSONReport {
       "device": .string(report.device),
       "devices": .array(report.devices.map(share)),
       "recalled": .count(report.recalled),
+      "profile": report.profile.map(ProfileReport.json) ?? .null,
       "costNoise": report.costNoise.map(JSONValue.number) ?? .null,
       "lost": .array(report.lost.map(lost)),
       "seconds": [

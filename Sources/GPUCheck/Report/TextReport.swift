@@ -16,6 +16,7 @@ public enum TextReport {
       facts(report),
       directional.map { TextDirectional.tensors(report, $0, style) } ?? tensors(report, style),
       components(report, style), notes(report, style),
+      report.profile.map(ProfileReport.text) ?? [],
     ]
     return parts.filter { !$0.isEmpty }.map { $0.joined(separator: "\n") }
       .joined(separator: "\n\n") + "\n"

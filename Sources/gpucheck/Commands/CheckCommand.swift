@@ -99,6 +99,9 @@ struct CheckCommand: ParsableCommand {
     completion: .file())
   var journal: String?
 
+  @Flag(help: "Say where the time went, by kernel and by phase.")
+  var profile = false
+
   @OptionGroup var userCost: UserCostOptions
 
   @OptionGroup var result: OutputOptions

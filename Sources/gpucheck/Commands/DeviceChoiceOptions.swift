@@ -37,7 +37,7 @@ struct DeviceChoiceOptions: ParsableArguments {
   var kernels: String?
 
   /// The options as the library takes them.
-  private var options: DeviceOptions {
+  private func options(profiles: Bool) -> DeviceOptions {
     let preset = Terminal.environment(Self.variable)
     var options = DeviceOptions(
       !device.isEmpty
@@ -45,15 +45,18 @@ struct DeviceChoiceOptions: ParsableArguments {
     options.kernelFolder = kernels
     options.memoryLimit = memory
     options.timeout = deviceTimeout
+    options.profiles = profiles
     return options
   }
 
   /// Opens the devices, for a `Checker` or a `Comparer`.
-  func open<Opened>(_ opened: (DeviceOptions) throws -> Opened) throws -> Opened {
+  func open<Opened>(
+    profiles: Bool = false, _ opened: (DeviceOptions) throws -> Opened
+  ) throws -> Opened {
     // A folder that is none would count as a device that fails.
     if let kernels { _ = try KernelText(folder: kernels).text("common.cl") }
     do {
-      return try opened(options)
+      return try opened(options(profiles: profiles))
     } catch let error as InputError
       where device.isEmpty && Terminal.environment(Self.variable) != nil
     {

@@ -42,7 +42,7 @@ extension CheckCommand {
 
   private func graph(_ problem: Problem) -> LoadedCheck {
     LoadedCheck(layout: problem.parameters.layout) {
-      let checker = try devices.open { try Checker($0) }
+      let checker = try devices.open(profiles: profile) { try Checker($0) }
       return LoadedCheck.Opened(notes: checker.notes, hasHungDevice: { checker.hasHungDevice }) {
         try checker.check(problem, options, progress: $0)
       }

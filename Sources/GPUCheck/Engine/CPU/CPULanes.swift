@@ -43,10 +43,12 @@ package final class CPULanes<T: LaneReal>: @unchecked Sendable {
     termSums = baseline.graph.terms.map { baseline.values[$0.node].reduce(0, +) }
   }
 
-  /// Lanes of a chunk: as many as keep its widest buffer in about 256 KiB.
+  /// Lanes of a chunk: as many as keep its widest buffer in about 256 KiB, an odd number of eights:
+  /// elements that lie a power of two apart would push each other out of the caches.
   private func chunkLanes(_ plan: LanePlan) -> Int {
     let fit = 262_144 / (max(plan.widestSlot, 1) * MemoryLayout<T>.stride)
-    return max(8, min(128, fit / 8 * 8))
+    let eights = max(1, min(15, fit / CPUChunk.least))
+    return CPUChunk.least * (eights.isMultiple(of: 2) ? eights - 1 : eights)
   }
 
   /// ΔJ or J of every lane.
@@ -184,6 +186,12 @@ package final class CPULanes<T: LaneReal>: @unchecked Sendable {
     }
     return total.value
   }
+}
+
+/// The size of a chunk of CPU lanes.
+enum CPUChunk {
+  /// The least that there is.
+  static let least = 8
 }
 
 /// A sum with the rounding errors of its additions (Knuth, The Art of Computer Programming,

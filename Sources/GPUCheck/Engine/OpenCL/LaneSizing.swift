@@ -44,7 +44,13 @@ struct LaneSizing {
     let bytes = device.kind == .cpu || device.isSimulator ? min(8 << 20, share) : share
     let largest = device.maxAllocation / (max(plan.widestSlot, 2) * precision.bytes)
     let useful = Self.roundUp(4 * components, to: unit)
-    return max(unit, min(bytes / laneBytes, largest, useful, 1 << 20) / unit * unit)
+    return unit * Self.spread(max(1, min(bytes / laneBytes, largest, useful, 1 << 20) / unit))
+  }
+
+  /// So many units of lanes, or one less where that is even: elements that lie a power of two apart
+  /// would push each other out of the caches.
+  static func spread(_ units: Int) -> Int {
+    units >= 16 && units.isMultiple(of: 2) ? units - 1 : units
   }
 
   /// The error for a network that does not fit the memory that may be used.
@@ -53,6 +59,13 @@ struct LaneSizing {
       "this network needs at least \(TextFormat.bytes(needed)) on \(place), and "
         + "\(TextFormat.bytes(allowed)) may be used",
       remedy: "allow more with --memory, choose another device, or take --precision f32")
+  }
+
+  /// The lanes of a launch for so many that are wanted: whole units, an odd number of them where one
+  /// more costs little. No more than a capacity made by `lanes` that holds those wanted.
+  static func padded(_ count: Int, unit: Int) -> Int {
+    let units = max(1, (count + unit - 1) / unit)
+    return unit * (units >= 16 && units.isMultiple(of: 2) ? units + 1 : units)
   }
 
   static func roundUp(_ count: Int, to unit: Int) -> Int { (count + unit - 1) / unit * unit }

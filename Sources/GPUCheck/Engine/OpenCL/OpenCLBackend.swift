@@ -7,8 +7,10 @@ package final class OpenCLBackend: Backend {
   /// Lanes of one work-item where not the device's own number.
   private let vectorWidth: Int?
   private let memoryLimit: Int?
+  private let takesChains: Bool
   private let buildNotes = Mutex<[String]>([])
   private let selfTests: [SelfTestResult]
+  package let profile: LaneProfile?
 
   package var name: String {
     let device = programs.context.device.description
@@ -29,10 +31,14 @@ package final class OpenCLBackend: Backend {
   ///     as a GPU does, one lane a work-item, on any device.
   ///   - memoryLimit: Bytes that buffers may take on the device; nil for the device's own limit.
   ///   - cache: Where the self-test's results are kept; nil to run it.
+  ///   - profiles: Whether kernels are timed.
+  ///   - takesChains: Whether lanes may take a `LaneChain`, where the device is one for it.
   package init(
     _ device: Device, text: KernelText, vectorWidth: Int? = nil, memoryLimit: Int? = nil,
-    cache: DiskCache? = .standard
+    cache: DiskCache? = .standard, profiles: Bool = false, takesChains: Bool = true
   ) throws {
+    self.takesChains = takesChains
+    profile = profiles ? LaneProfile() : nil
     selfTests = SelfTest.results(device, text: text, cache: cache)
     if let failure = selfTests.firstFailure {
       throw InputError(failure, remedy: "choose another device, or cpu")
@@ -43,10 +49,12 @@ package final class OpenCLBackend: Backend {
   }
 
   package func build(_ graph: Graph, mode: LaneMode, precision: Precision) throws {
-    let plans = try OpenCLLanes.plans(of: graph, mode)
+    let chain = chain(of: graph, mode)
+    let plans = try OpenCLLanes.plans(of: graph, mode, chain)
     guard plans.allSatisfy({ $0.elementsPerLane <= Self.warmedElements }) else {
       // A lane through a large network takes long, and says nothing that building does not.
-      _ = try OpenCLLanes.program(of: plans, mode: mode, specialisation(precision), from: programs)
+      _ = try OpenCLLanes.program(
+        of: plans, mode: mode, chain, specialisation(precision), from: programs)
       return
     }
     // Any θ will do, and zeros are at hand.
@@ -82,11 +90,16 @@ package final class OpenCLBackend: Backend {
       ?? Specialisation(precision: precision, for: programs.context.device.description)
   }
 
+  private func chain(of graph: Graph, _ mode: LaneMode) -> LaneChain? {
+    guard takesChains else { return nil }
+    return OpenCLLanes.chain(of: graph, mode, on: programs.context.device.description)
+  }
+
   private func lanes(
     _ baseline: Baseline, _ mode: LaneMode, _ precision: Precision, tieRoundoff: Double
   ) throws -> OpenCLLanes {
     try OpenCLLanes(
-      baseline, mode, specialisation(precision), programs: programs, tieRoundoff: tieRoundoff,
-      memoryLimit: memoryLimit)
+      baseline, mode, chain: chain(of: baseline.graph, mode), specialisation(precision),
+      programs: programs, tieRoundoff: tieRoundoff, memoryLimit: memoryLimit, profile: profile)
   }
 }

@@ -16,7 +16,11 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
   private let queue: CommandQueue
   private let program: Program
   private let tables: LaneTables
+  private let chain: ChainTables?
   private let termSums: [Double]
+  private let profile: LaneProfile?
+  /// Launches of a batch that are still to be asked for their time.
+  private var timed: [(event: Event, kernel: String, step: LaneStep?)] = []
   private let lock = NSLock()
   private var kernels: [String: Kernel] = [:]
   /// Given up while memory is looked for: the old buffers must go before smaller ones can come.
@@ -27,9 +31,11 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
   private var shortage: OpenCLError?
 
   init(
-    _ baseline: Baseline, _ mode: LaneMode, _ specialisation: Specialisation,
-    programs: ProgramCache, tieRoundoff: Double, memoryLimit: Int?
+    _ baseline: Baseline, _ mode: LaneMode, chain way: LaneChain?,
+    _ specialisation: Specialisation, programs: ProgramCache, tieRoundoff: Double,
+    memoryLimit: Int?, profile: LaneProfile? = nil
   ) throws {
+    self.profile = profile
     self.mode = mode
     let precision = specialisation.precision
     self.precision = precision
@@ -39,33 +45,48 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     vectorWidth = specialisation.vectorWidth
     let sizing = LaneSizing(device, vectorWidth: vectorWidth, memoryLimit: memoryLimit)
     self.sizing = sizing
-    plans = try Self.plans(of: graph, mode)
-    program = try Self.program(of: plans, mode: mode, specialisation, from: programs)
-    queue = try CommandQueue(context)
+    plans = try Self.plans(of: graph, mode, way)
+    program = try Self.program(of: plans, mode: mode, way, specialisation, from: programs)
+    queue = try CommandQueue(context, profiling: profile != nil)
     let tables = try LaneTables(
       context, baseline, mode, moving: Set(plans.flatMap { $0.steps.map(\.node) }), precision,
       tieRoundoff: tieRoundoff, limit: sizing.memoryLimit)
     self.tables = tables
+    chain = try way.map {
+      try ChainTables($0, programs.context, baseline, precision, tieRoundoff: tieRoundoff)
+    }
+    let tableBytes = tables.byteCount + (chain?.byteCount ?? 0)
     capacities = try zip(plans, graph.layout.segments).map {
-      try sizing.lanes($0, precision, components: $1.count, beside: tables.byteCount)
+      try sizing.lanes($0, precision, components: $1.count, beside: tableBytes)
     }
     termSums = graph.terms.map { baseline.values[$0.node].reduce(0, +) }
     buffers = try allocate()
   }
 
+  /// The chain that lanes of differences take on a device; nil where they go step by step. A
+  /// work-item of it holds whole layers in memory of its own, which only CPUs have.
+  static func chain(of graph: Graph, _ mode: LaneMode, on device: DeviceDescription) -> LaneChain? {
+    guard mode == .difference, device.kind == .cpu || device.isSimulator else { return nil }
+    guard let chain = LaneChain(graph), chain.entries.contains(where: { $0 != nil }) else {
+      return nil
+    }
+    return chain
+  }
+
   /// The way of every segment's lanes.
-  static func plans(of graph: Graph, _ mode: LaneMode) throws -> [LanePlan] {
+  static func plans(of graph: Graph, _ mode: LaneMode, _ chain: LaneChain?) throws -> [LanePlan] {
     try graph.layout.segments.indices.map {
-      try LanePlan(graph: graph, segment: $0, mode: mode)
+      try LanePlan(graph: graph, segment: $0, mode: mode, chain: chain)
     }
   }
 
-  /// The program of the parts of kernels/ that the plans' steps need.
+  /// The program of the parts of kernels/ that the plans need.
   static func program(
-    of plans: [LanePlan], mode: LaneMode, _ specialisation: Specialisation,
+    of plans: [LanePlan], mode: LaneMode, _ chain: LaneChain?, _ specialisation: Specialisation,
     from programs: ProgramCache
   ) throws -> Program {
     var units = [KernelUnit(file: "lanes.cl"), KernelUnit(file: "reduce.cl")]
+    units += chain?.kernelUnits ?? []
     for plan in plans {
       for step in plan.steps {
         if case .apply(let operation) = step.action {
@@ -111,7 +132,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
   private func halve(for error: OpenCLError) -> Bool {
     let least = 2 * vectorWidth
     guard capacities.contains(where: { $0 > least }) else { return false }
-    capacities = capacities.map { max(least, $0 / 2 / least * least) }
+    capacities = capacities.map { least * LaneSizing.spread(max(1, $0 / 2 / least)) }
     shortage = error
     return true
   }
@@ -152,7 +173,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
   ) throws -> LaneResults {
     let plan = plans[batch.segment]
     // Two vectors a work-item are the least the matrix product takes.
-    let lanes = LaneSizing.roundUp(range.count, to: 2 * vectorWidth)
+    let lanes = LaneSizing.padded(range.count, unit: 2 * vectorWidth)
     let padding = lanes - range.count
     let components = Array(batch.components[range]) + [Int32](repeating: 0, count: padding)
     let steps = batch.moves[range] + [Double](repeating: 0, count: padding)
@@ -166,13 +187,20 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     for step in plan.steps {
       try launch(step, batch.segment, lanes / vectorWidth, batch.tiePolicy, buffers)
     }
+    if let chain, let entry = plan.chain {
+      try enqueue(
+        chain.launch(
+          entry, laneVectors: lanes / vectorWidth, tiePolicy: batch.tiePolicy,
+          indices: buffers.indices[batch.segment], moves: buffers.moves,
+          sums: buffers.sums[entry.term], flags: buffers.flags))
+    }
     var values = [Double](repeating: 0, count: range.count)
     for (number, operand) in plan.terms.enumerated() {
       guard let operand else { continue }
       try launchSum(plan, number, operand, lanes / vectorWidth, buffers)
     }
     for (number, term) in graph.terms.enumerated() {
-      guard plan.terms[number] != nil else {
+      guard plan.terms[number] != nil || plan.chain?.term == number else {
         if mode == .value {
           for lane in values.indices { values[lane] += term.factor * termSums[number] }
         }
@@ -184,6 +212,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
       }
     }
     let bits = try queue.integers(of: buffers.flags, count: range.count)
+    try noteTimes(lanes: lanes, plan)
     return LaneResults(
       values: values, flags: bits.map { LaneFlags(rawValue: UInt32(bitPattern: $0)) })
   }
@@ -201,8 +230,8 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
       flags: buffers.flags)
     switch step.action {
     case .apply(let operation):
-      for launch in operation.primitive.launches(call) { try enqueue(launch) }
-    case .expand: try enqueue(expandLaunch(call, base: tables.base[step.node]))
+      for launch in operation.primitive.launches(call) { try enqueue(launch, for: step) }
+    case .expand: try enqueue(expandLaunch(call, base: tables.base[step.node]), for: step)
     }
   }
 
@@ -237,7 +266,26 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     try enqueue(Launch(arguments: arguments, global: [laneVectors]))
   }
 
-  private func enqueue(_ launch: Launch) throws {
+  /// Adds the launches of a batch to the profile.
+  private func noteTimes(lanes: Int, _ plan: LanePlan) throws {
+    guard let profile else { return }
+    defer { timed = [] }
+    for (event, kernel, step) in timed {
+      let isChain = step == nil && plan.chain != nil && kernel == ChainTables.kernel
+      let work = isChain ? chain?.work(plan.chain) ?? 0 : step?.work ?? 0
+      let moved = step.map { step in
+        step.outputElements
+          + zip(step.inputs, step.inputShapes).reduce(0) { sum, input in
+            sum + (input.0.map { $0.layout.stored(of: input.1.reduce(1, *)) } ?? 0)
+          }
+      }
+      profile.add(
+        kernel, seconds: try event.seconds(), multiplyAdds: work * Double(lanes),
+        bytes: Double((moved ?? 0) * lanes * precision.bytes))
+    }
+  }
+
+  private func enqueue(_ launch: Launch, for step: LaneStep? = nil) throws {
     let name = launch.arguments.kernel
     let kernel: Kernel
     if let known = kernels[name] {
@@ -247,9 +295,13 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
       kernels[name] = kernel
     }
     try kernel.set(launch.arguments)
-    try queue.enqueue(
-      kernel, global: launch.global,
-      local: sizing.workGroup(dimensions: launch.global.count))
+    let local = sizing.workGroup(dimensions: launch.global.count)
+    guard profile != nil else {
+      return try queue.enqueue(kernel, global: launch.global, local: local)
+    }
+    if let event = try queue.enqueueWithEvent(kernel, global: launch.global, local: local) {
+      timed.append((event, name, step))
+    }
   }
 }
 

@@ -13,16 +13,18 @@ package final class LaneAudit: Sendable {
   private let seed: UInt64
   private let costly: Set<Int>
 
-  /// How long audits have taken.
-  private let spent = Mutex(0.0)
+  /// How many audits there were, and how long they took.
+  private let spent = Mutex((count: 0, seconds: 0.0))
 
-  /// An audit may take this long, and after that a share of what the device took: on large networks
-  /// the CPU is far behind it.
-  private static let freeSeconds = 30.0
-  private static let share = 0.1
+  /// So many batches are looked over, unless that takes too many seconds, and from then on as long as
+  /// it takes no more than a share of what the device took: on large networks the CPU is far behind it.
+  private static let always = (count: 48, seconds: 5.0)
+  private static let share = 0.05
   /// Lanes looked at of each batch: some that move J, and some of all.
   private static let telling = 4
   private static let any = 2
+  /// Lanes among which those that move J are looked for.
+  private static let tries = 256
   /// Standard errors that two honest evaluations may lie apart.
   private static let width = 16.0
   /// Units of the last place they may lie apart besides, of whatever is largest: what the scales,
@@ -63,11 +65,15 @@ package final class LaneAudit: Sendable {
     // paths may differ.
     guard lanes.tiePolicy == .natural, !costly.contains(lanes.segment) else { return nil }
     let mayLook = spent.withLock {
-      seconds == 0 || $0 < max(Self.freeSeconds, Self.share * seconds)
+      seconds == 0 || $0.seconds < Self.share * seconds
+        || ($0.count < Self.always.count && $0.seconds < Self.always.seconds)
     }
     guard mayLook else { return nil }
     let start = ContinuousClock.now
-    defer { spent.withLock { $0 += (ContinuousClock.now - start).seconds } }
+    defer {
+      let took = (ContinuousClock.now - start).seconds
+      spent.withLock { $0 = ($0.count + 1, $0.seconds + took) }
+    }
     let chosen = chooseLanes(lanes)
     let again = try twin.evaluate(
       LaneBatch(
@@ -86,16 +92,16 @@ package final class LaneAudit: Sendable {
   }
 
   /// A lane that does not move J (the weight of an input that is 0) gives 0 whatever it was told: most
-  /// of the sample are others.
+  /// of the sample are others, as far as they are met.
   private func chooseLanes(_ lanes: LaneBatch) -> [Int] {
     guard let component = lanes.components.first else { return [] }
     var random = SplitMix64(
       seed: seed ^ UInt64(lanes.segment) << 40 ^ UInt64(UInt32(bitPattern: component)))
-    let all = lanes.components.indices
-    let moving = all.filter { scale(lanes, $0) > 0 }
-    let chosen =
-      draw(Self.telling, of: moving.indices, using: &random).map { moving[$0] }
-      + draw(Self.any, of: all, using: &random)
+    let drawn = (0..<Self.tries).map { _ in
+      Int.random(in: lanes.components.indices, using: &random)
+    }
+    let moving = drawn.lazy.filter { self.scale(lanes, $0) > 0 }
+    let chosen = Array(moving.prefix(Self.telling)) + drawn.suffix(Self.any)
     return Set(chosen).sorted()
   }
 

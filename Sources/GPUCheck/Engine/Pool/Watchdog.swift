@@ -139,6 +139,7 @@ package struct WatchedBackend: Backend {
   // One that hangs holds its locks: it is not asked.
   package var notes: [String] { watchdog.hasLeftDevice ? [] : backend.notes }
   package var tested: TestedDevice? { backend.tested }
+  package var profile: LaneProfile? { backend.profile }
 
   package func build(_ graph: Graph, mode: LaneMode, precision: Precision) throws {
     try watchdog.run("building its kernels") {

@@ -2,7 +2,8 @@ import RealModule
 
 /// eˣ. Twin of kernels/analytic.cl.
 package enum ExpRule: ElementRule {
-  package static let kernel = ElementKernel(rule: "exp", files: ["analytic.cl"], coefficients: 1)
+  package static let kernel = ElementKernel(
+    rule: "exp", files: ["small.cl", "analytic.cl"], coefficients: 1)
 
   package static func coefficients(
     _ x: Double, _ y: Double, _ a: SIMD4<Double>, _ tolerance: Double
@@ -31,7 +32,8 @@ package enum ExpRule: ElementRule {
 
 /// log x. Twin of kernels/analytic.cl.
 package enum LogRule: ElementRule {
-  package static let kernel = ElementKernel(rule: "log", files: ["analytic.cl"], coefficients: 1)
+  package static let kernel = ElementKernel(
+    rule: "log", files: ["small.cl", "analytic.cl"], coefficients: 1)
 
   package static func coefficients(
     _ x: Double, _ y: Double, _ a: SIMD4<Double>, _ tolerance: Double
@@ -65,7 +67,7 @@ package enum LogRule: ElementRule {
 /// √x: d/(√x + √(x + d)). Twin of kernels/analytic.cl.
 package enum SquareRootRule: ElementRule {
   package static let kernel = ElementKernel(
-    rule: "square_root", files: ["analytic.cl"], coefficients: 2)
+    rule: "square_root", files: ["small.cl", "analytic.cl"], coefficients: 2)
 
   package static func coefficients(
     _ x: Double, _ y: Double, _ a: SIMD4<Double>, _ tolerance: Double
@@ -99,7 +101,7 @@ package enum SquareRootRule: ElementRule {
 /// 1/x: −d/(x·(x + d)). Twin of kernels/analytic.cl.
 package enum ReciprocalRule: ElementRule {
   package static let kernel = ElementKernel(
-    rule: "reciprocal", files: ["analytic.cl"], coefficients: 2)
+    rule: "reciprocal", files: ["small.cl", "analytic.cl"], coefficients: 2)
 
   package static func coefficients(
     _ x: Double, _ y: Double, _ a: SIMD4<Double>, _ tolerance: Double
@@ -133,7 +135,7 @@ package enum ReciprocalRule: ElementRule {
 /// erf(x) = 2Φ(√2·x) − 1. Twin of kernels/gelu.cl.
 package enum ErfRule: ElementRule {
   package static let kernel = ElementKernel(
-    rule: "erf", files: ["sigmoid.cl", "gelu.cl"], coefficients: 2)
+    rule: "erf", files: ["small.cl", "sigmoid.cl", "gelu.cl"], coefficients: 2)
 
   package static func coefficients(
     _ x: Double, _ y: Double, _ a: SIMD4<Double>, _ tolerance: Double
@@ -165,7 +167,8 @@ package enum ErfRule: ElementRule {
 /// sin x: 2 sin(d/2)·cos(x + d/2), the second factor by the addition theorem. Twin of
 /// kernels/analytic.cl.
 package enum SineRule: ElementRule {
-  package static let kernel = ElementKernel(rule: "sine", files: ["analytic.cl"], coefficients: 2)
+  package static let kernel = ElementKernel(
+    rule: "sine", files: ["small.cl", "analytic.cl"], coefficients: 2)
 
   package static func coefficients(
     _ x: Double, _ y: Double, _ a: SIMD4<Double>, _ tolerance: Double
@@ -196,7 +199,7 @@ package enum SineRule: ElementRule {
 /// cos x: −2 sin(d/2)·sin(x + d/2). Twin of kernels/analytic.cl.
 package enum CosineRule: ElementRule {
   package static let kernel = ElementKernel(
-    rule: "cosine", files: ["analytic.cl"], coefficients: 2)
+    rule: "cosine", files: ["small.cl", "analytic.cl"], coefficients: 2)
 
   package static func coefficients(
     _ x: Double, _ y: Double, _ a: SIMD4<Double>, _ tolerance: Double

@@ -3,7 +3,7 @@ import RealModule
 /// x·Φ(x), Φ the normal distribution function. Twin of kernels/gelu.cl.
 package enum GELURule: ElementRule {
   package static let kernel = ElementKernel(
-    rule: "gelu", files: ["sigmoid.cl", "gelu.cl"], coefficients: 3)
+    rule: "gelu", files: ["small.cl", "sigmoid.cl", "gelu.cl"], coefficients: 3)
 
   /// Φ(x), accurate in the lower tail.
   package static func distribution<T: LaneReal>(_ x: T) -> T {
@@ -87,7 +87,7 @@ package enum GELURule: ElementRule {
 /// x/2·(1 + tanh(√(2/π)(x + 0.044715x³))) = x·σ(2√(2/π)(x + 0.044715x³)). Twin of kernels/gelu.cl.
 package enum GELUTanhRule: ElementRule {
   package static let kernel = ElementKernel(
-    rule: "gelu_tanh", files: ["sigmoid.cl", "gelu.cl"], coefficients: 3)
+    rule: "gelu_tanh", files: ["small.cl", "sigmoid.cl", "gelu.cl"], coefficients: 3)
 
   private static let cubic = 0.044715
   private static let twoK = 2 * (2 / Double.pi).squareRoot()

@@ -14,7 +14,7 @@ package func splitAtKink<T: LaneReal>(_ d: T, _ m: T) -> (left: T, right: T) {
 /// where the scale is −y. Twin of kernels/piecewise.cl.
 package enum StraightRule: ElementRule {
   package static let kernel = ElementKernel(
-    rule: "straight", files: ["piecewise.cl"], coefficients: 3, kinks: true)
+    rule: "straight", files: ["small.cl", "piecewise.cl"], coefficients: 3, kinks: true)
 
   private static func scale(_ y: Double, _ a: SIMD4<Double>) -> Double { a[3] == 0 ? 1 : -y }
 
@@ -62,7 +62,7 @@ package enum StraightRule: ElementRule {
 /// Attributes: A, slope right, 1 where there is a kink. Twin of kernels/piecewise.cl.
 package enum ExponentialRule: ElementRule {
   package static let kernel = ElementKernel(
-    rule: "exponential", files: ["piecewise.cl"], coefficients: 3, kinks: true)
+    rule: "exponential", files: ["small.cl", "piecewise.cl"], coefficients: 3, kinks: true)
 
   package static func coefficients(
     _ x: Double, _ y: Double, _ a: SIMD4<Double>, _ tolerance: Double

@@ -3,7 +3,7 @@ import RealModule
 /// x·σ(x). Twin of kernels/silu.cl.
 package enum SiLURule: ElementRule {
   package static let kernel = ElementKernel(
-    rule: "silu", files: ["sigmoid.cl", "silu.cl"], coefficients: 3)
+    rule: "silu", files: ["small.cl", "sigmoid.cl", "silu.cl"], coefficients: 3)
 
   package static func coefficients(
     _ x: Double, _ y: Double, _ a: SIMD4<Double>, _ tolerance: Double

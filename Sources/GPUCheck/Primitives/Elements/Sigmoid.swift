@@ -3,15 +3,20 @@ import RealModule
 /// σ(x) = 1/(1 + e⁻ˣ). Twin of kernels/sigmoid.cl.
 package enum SigmoidRule: ElementRule {
   package static let kernel = ElementKernel(
-    rule: "sigmoid", files: ["sigmoid.cl"], coefficients: 2)
+    rule: "sigmoid", files: ["small.cl", "sigmoid.cl"], coefficients: 2)
 
   /// σ(x) with full relative accuracy on both sides; σ(−x) is 1 − σ(x) without cancellation.
   @inline(__always)
   package static func of<T: LaneReal>(_ x: T) -> T { 1 / (1 + T.exp(-x)) }
 
-  /// σ(x + d) − σ(x) from s = σ(x) and t = σ(−x): every term positive, nothing overflows.
+  /// σ(x + d) − σ(x) from s = σ(x) and t = σ(−x): s·t·expm1(d) / (1 + s·expm1(d)); beyond small
+  /// steps with the signs so chosen that every term is positive and nothing overflows.
   @inline(__always)
   package static func step<T: LaneReal>(_ d: T, _ s: T, _ t: T) -> T {
+    if d.magnitude <= SmallStep.limit(T.self) {
+      let e = SmallStep.expMinusOne(d)
+      return s * t * e / (1 + s * e)
+    }
     let a = -d.magnitude
     let (q, r) = d >= 0 ? (s, t) : (t, s)
     let size = s * t * -T.expMinusOne(a) / (q + r * T.exp(a))

@@ -3,7 +3,7 @@ import RealModule
 /// softplus(x) = log(1 + eˣ). Twin of kernels/softplus.cl.
 package enum SoftplusRule: ElementRule {
   package static let kernel = ElementKernel(
-    rule: "softplus", files: ["softplus.cl"], coefficients: 2)
+    rule: "softplus", files: ["small.cl", "softplus.cl"], coefficients: 2)
 
   @inline(__always)
   package static func of<T: LaneReal>(_ x: T) -> T {
@@ -47,7 +47,7 @@ package enum SoftplusRule: ElementRule {
 /// where y is 0 or 1. Twin of kernels/softplus.cl.
 package enum LogisticCostRule: ElementRule {
   package static let kernel = ElementKernel(
-    rule: "logistic_cost", files: ["softplus.cl"], coefficients: 3)
+    rule: "logistic_cost", files: ["small.cl", "softplus.cl"], coefficients: 3)
 
   package static func coefficients(
     _ x: Double, _ y: Double, _ a: SIMD4<Double>, _ tolerance: Double

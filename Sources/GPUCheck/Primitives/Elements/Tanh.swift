@@ -3,7 +3,7 @@ import RealModule
 /// tanh(x) = 2σ(2x) − 1. Twin of kernels/tanh.cl.
 package enum TanhRule: ElementRule {
   package static let kernel = ElementKernel(
-    rule: "tanh", files: ["sigmoid.cl", "tanh.cl"], coefficients: 2)
+    rule: "tanh", files: ["small.cl", "sigmoid.cl", "tanh.cl"], coefficients: 2)
 
   package static func coefficients(
     _ x: Double, _ y: Double, _ a: SIMD4<Double>, _ tolerance: Double

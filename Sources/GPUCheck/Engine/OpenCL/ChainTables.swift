@@ -1,0 +1,153 @@
+import Kernels
+
+/// What kernels/chain.cl reads of a baseline, on a device.
+struct ChainTables {
+  private let chain: LaneChain
+  private let attributes: (hidden: SIMD4<Double>, last: SIMD4<Double>)
+  /// `[layers, 4]`: outs, where weights and coefficients begin, ins.
+  private let layers: Buffer
+  /// Each layer's packed weights, and its coefficients `[coefficients, samples, outs]`.
+  private let tables: Buffer
+  /// What each layer reads.
+  private let inputs: [Buffer]
+  /// The cost's tables.
+  private let cost: [Buffer?]
+  let byteCount: Int
+
+  /// The blocks that weights are packed in: CHAIN_ROWS and CHAIN_FEW of chain.cl.
+  private static let (rows, few) = (6, 4)
+
+  init(
+    _ chain: LaneChain, _ context: Context, _ baseline: Baseline, _ precision: Precision,
+    tieRoundoff: Double
+  ) throws {
+    self.chain = chain
+    var table: [Double] = []
+    var places: [Int32] = []
+    for layer in chain.layers {
+      places += [Int32(layer.outs), Int32(table.count)]
+      Self.pack(baseline.values[layer.weights], layer, into: &table)
+      if let element = layer.element {
+        places.append(Int32(table.count))
+        for case .values(let values) in baseline.coefficients(
+          element.node, mode: .difference, tieRoundoff: tieRoundoff)
+        {
+          table += values
+        }
+      } else {
+        places.append(-1)
+      }
+      places.append(Int32(layer.ins))
+    }
+    layers = try Buffer(context, elements: places)
+    tables = try Buffer(context, reals: table, precision)
+    inputs = try chain.layers.map {
+      try Buffer(context, reals: baseline.values[$0.x], precision)
+    }
+    let costTables = baseline.coefficients(
+      chain.cost.node, mode: .difference, tieRoundoff: tieRoundoff)
+    cost = try costTables.map {
+      switch $0 {
+      case .value(let of): try Buffer(context, reals: baseline.values[of], precision)
+      case .values(let values): try Buffer(context, reals: values, precision)
+      case .none: nil
+      }
+    }
+    var last = SIMD4<Double>.zero
+    if case .element(_, let function) = chain.cost { last = function.attributes }
+    attributes = (chain.hidden?.attributes ?? .zero, last)
+    let read = chain.layers.reduce(0) { $0 + baseline.values[$1.x].count }
+    byteCount = (table.count + read) * precision.bytes
+  }
+
+  /// Appends a layer's weights: blocks of outputs, `[blocks, in, rows]`, the last one smaller where
+  /// few outputs are left, and 0 for rows that are missing.
+  private static func pack(_ w: [Double], _ layer: LaneChain.Layer, into table: inout [Double]) {
+    var first = 0
+    while first < layer.outs {
+      let rows = layer.outs - first > few ? rows : few
+      for k in 0..<layer.ins {
+        for o in first..<first + rows {
+          table.append(o < layer.outs ? w[o * layer.outStride + k * layer.inStride] : 0)
+        }
+      }
+      first += rows
+    }
+  }
+
+  static let kernel = "chain_difference"
+
+  /// Multiply-adds of a lane from where it enters.
+  func work(_ entry: LanePlan.ChainEntry?) -> Double {
+    guard let entry else { return 0 }
+    let after = chain.layers.dropFirst(entry.layer + 1)
+    // The first layer after it meets one moving input.
+    let products = after.dropFirst().reduce(after.first?.outs ?? 1) { $0 + $1.ins * $1.outs }
+    return Double(chain.samples) * Double(products)
+  }
+
+  /// The launch for lanes of a segment.
+  func launch(
+    _ entry: LanePlan.ChainEntry, laneVectors: Int, tiePolicy: TiePolicy, indices: [Buffer],
+    moves: Buffer, sums: Buffer, flags: Buffer
+  ) -> Launch {
+    let place = { (number: Int) in
+      number < cost.count ? cost[number].map { KernelArgument.buffer($0) } ?? .none : .none
+    }
+    let reals = [attributes.hidden, attributes.last].flatMap { a in
+      (0..<3).map { KernelArgument.real(a[$0]) }
+    }
+    return Launch(
+      arguments: ChainArguments(
+        arguments: [
+          .int(laneVectors), .int(chain.samples), .int(chain.layers.count), .int(entry.layer),
+          .int(Int(tiePolicy.rawValue)),
+        ] + reals + [
+          .buffer(layers), entry.isBias ? .none : .buffer(indices[entry.input]),
+          .buffer(indices[entry.unit]), .buffer(moves),
+          entry.isBias ? .none : .buffer(inputs[entry.layer]), .buffer(tables),
+        ] + (0..<4).map(place) + [.buffer(sums), .buffer(flags)]),
+      global: [laneVectors / 2])
+  }
+}
+
+/// The arguments of `chain_difference`.
+private struct ChainArguments: KernelArguments {
+  let kernel = ChainTables.kernel
+  let arguments: [KernelArgument]
+}
+
+extension LaneChain {
+  /// The parts of kernels/ that the chain needs.
+  var kernelUnits: [KernelUnit] {
+    var files = softmaxUnits.map(\.file)
+    var defines = [("CHAIN_WIDTH", "\(width)")]
+    if let hidden {
+      files += hidden.kernel.files
+      defines += Self.defines(of: hidden, "")
+    }
+    if case .element(_, let function) = cost {
+      files += function.kernel.files
+      defines += Self.defines(of: function, "LAST_")
+    }
+    return files.map { KernelUnit(file: $0) } + [KernelUnit(file: "chain.cl", defines: defines)]
+  }
+
+  /// The widest layer's outputs; a power of two, so that few programs serve many networks.
+  private var width: Int {
+    let widest = layers.map(\.outs).max() ?? 1
+    var width = 16
+    while width < widest { width *= 2 }
+    return width
+  }
+
+  private static func defines(of function: ElementFunction, _ prefix: String) -> [(String, String)]
+  {
+    let kernel = function.kernel
+    return [
+      (prefix + "RULE", "\(kernel.rule)_difference"),
+      (prefix + "COEFFICIENTS", "\(kernel.coefficients)"),
+      (prefix + "KINKS", kernel.kinks ? "1" : "0"),
+    ]
+  }
+}

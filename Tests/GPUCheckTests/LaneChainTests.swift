@@ -1,0 +1,165 @@
+import Foundation
+import GPUCheck
+import Kernels
+import Testing
+
+/// Chains: what counts as one, and that lanes through one are those that go step by step.
+@Suite struct LaneChainTests {
+  // MARK: What is a chain
+
+  /// x `[3, 4]` → layers with tanh → the cost, as JSON networks and as ONNX models have them.
+  private func graph(_ sizes: [Int], dense: Bool, cost: Operator = .softmaxCrossEntropy) throws
+    -> Graph
+  {
+    let shapes = zip(sizes, sizes.dropFirst()).enumerated().flatMap { number, size in
+      [("W\(number)", dense ? [size.1, size.0] : [size.0, size.1]), ("b\(number)", [size.1])]
+    }
+    var graph = Graph(layout: ParameterLayout(shapes))
+    var x = graph.constant("x", .zeros([3, sizes[0]]))
+    for number in 0..<sizes.count - 1 {
+      let (w, b) = (
+        graph.parameter(segment: 2 * number), graph.parameter(segment: 2 * number + 1)
+      )
+      if dense {
+        x = try graph.apply(.dense(.outIn), [x, w, b], name: "z\(number)")
+      } else {
+        x = try graph.apply(.matrixProduct(MatrixProductForm()), [x, w], name: "p\(number)")
+        x = try graph.apply(.combine(.add), [b, x], name: "z\(number)")
+      }
+      if number < sizes.count - 2 {
+        x = try graph.apply(.element(.tanh), [x], name: "a\(number)")
+      }
+    }
+    let y = graph.constant("y", .zeros(graph.nodes[x].shape))
+    graph.addToCost(try graph.apply(cost, [x, y], name: "cost"), factor: 1)
+    return graph
+  }
+
+  @Test(
+    "Dense layers up to a cost are a chain, as JSON and as ONNX have them",
+    arguments: [true, false])
+  func found(dense: Bool) throws {
+    for cost in [Operator.softmaxCrossEntropy, .element(.squaredError)] {
+      let graph = try graph([4, 5, 6, 2], dense: dense, cost: cost)
+      let chain = try #require(LaneChain(graph))
+      #expect(chain.entries.map { $0?.layer } == [0, 0, 1, 1, 2, 2])
+      #expect(chain.entries.map { $0?.isBias } == [false, true, false, true, false, true])
+      for segment in graph.layout.segments.indices {
+        let plan = try LanePlan(graph: graph, segment: segment, mode: .difference, chain: chain)
+        #expect(plan.steps.isEmpty)
+        #expect(
+          try LanePlan(graph: graph, segment: segment, mode: .value, chain: chain).chain == nil)
+      }
+    }
+  }
+
+  @Test("What branches, mixes samples or has two functions is no chain from there on")
+  func notFound() throws {
+    // A layer that two others read.
+    var branching = try graph([4, 5, 2], dense: true)
+    let a = try #require(branching.nodes.firstIndex { $0.name == "a0" })
+    let side = try branching.apply(.element(.square), [a], name: "side")
+    branching.addToCost(side, factor: 1)
+    let cut = try #require(LaneChain(branching))
+    #expect(cut.entries.map { $0?.layer } == [nil, nil, 0, 0])
+    // Another function before the last layer but one.
+    let layout = ParameterLayout([("W0", [4, 4]), ("W1", [4, 4]), ("W2", [4, 4])])
+    var mixed = Graph(layout: layout)
+    var x = mixed.constant("x", .zeros([3, 4]))
+    for (segment, function) in [ElementFunction.relu, .tanh, nil].enumerated() {
+      x = try mixed.apply(.dense(.outIn), [x, mixed.parameter(segment: segment)], name: "z")
+      if let function { x = try mixed.apply(.element(function), [x], name: "a") }
+    }
+    let y = mixed.constant("y", .zeros([3, 4]))
+    mixed.addToCost(try mixed.apply(.softmaxCrossEntropy, [x, y], name: "cost"), factor: 1)
+    #expect(try #require(LaneChain(mixed)).entries.map { $0?.layer } == [nil, 0, 1])
+    // The same weights twice.
+    var tied = Graph(layout: ParameterLayout([("W", [4, 4])]))
+    let w = tied.parameter(segment: 0)
+    var z = tied.constant("x", .zeros([3, 4]))
+    for _ in 0..<2 { z = try tied.apply(.dense(.outIn), [z, w], name: "z") }
+    let label = tied.constant("y", .zeros([3, 4]))
+    tied.addToCost(try tied.apply(.softmaxCrossEntropy, [z, label], name: "cost"), factor: 1)
+    #expect(LaneChain(tied)?.entries[0] == nil)
+  }
+
+  // MARK: Its lanes
+
+  private static let backends = Result {
+    let device = try TestBackend.poclDevice()
+    let open = { (width: Int?, takesChains: Bool) in
+      try OpenCLBackend(
+        device, text: KernelText(), vectorWidth: width, cache: nil, takesChains: takesChains)
+    }
+    // Step by step and one lane a work-item, as a GPU does it.
+    return (chain: try open(nil, true), scalar: try open(1, true), steps: try open(1, false))
+  }
+
+  private func lanes(
+    _ baseline: Baseline, _ backend: OpenCLBackend, _ precision: Precision
+  ) throws -> any LaneEvaluator {
+    try backend.prepare(
+      baseline, mode: .difference, precision: precision, tieRoundoff: precision.unitRoundoff)
+  }
+
+  /// Every component of a segment by two steps.
+  private func batch(_ segment: Int, _ count: Int, step: Double) -> LaneBatch {
+    LaneBatch(
+      segment: segment, components: (0..<count).flatMap { [Int32($0), Int32($0)] },
+      moves: (0..<count).flatMap { _ in [step, -step] })
+  }
+
+  @Test("Lanes through a chain are those that go step by step", arguments: NetworkFixture.all)
+  func sameAsSteps(fixture: NetworkFixture) throws {
+    let problem = try fixture.problem()
+    let baseline = Baseline(graph: problem.graph, parameters: problem.parameters)
+    let (chain, scalar, steps) = try Self.backends.get()
+    for precision in [Precision.f64, .f32] {
+      let expected = try lanes(baseline, steps, precision)
+      for backend in [chain, scalar] {
+        let found = try lanes(baseline, backend, precision)
+        for segment in problem.graph.layout.segments.indices {
+          for step in [Double(Float(1e-3)), 0.5] {
+            let batch = batch(segment, problem.graph.layout.segments[segment].count, step: step)
+            let (a, b) = (try found.evaluate(batch), try expected.evaluate(batch))
+            let size = b.values.map(\.magnitude).max() ?? 0
+            for (x, y) in zip(a.values, b.values) {
+              #expect(
+                (x - y).magnitude <= 64 * precision.unitRoundoff * size,
+                "\(fixture) \(precision) \(segment) \(step): \(x) and \(y)")
+            }
+            #expect(a.flags == b.flags)
+          }
+        }
+      }
+    }
+  }
+
+  @Test(
+    "A lane gives the same bits whatever else is in its batch",
+    arguments: ["activation-tanh", "activation-relu", "activation-gelu", "l2-everything"])
+  func sameBits(name: String) throws {
+    let problem = try NetworkFixture.named(name).problem()
+    let baseline = Baseline(graph: problem.graph, parameters: problem.parameters)
+    let backends = try Self.backends.get()
+    for backend in [backends.chain, backends.steps] {
+      for precision in [Precision.f64, .f32] {
+        let evaluator = try lanes(baseline, backend, precision)
+        for segment in problem.graph.layout.segments.indices {
+          let count = problem.graph.layout.segments[segment].count
+          var batch = batch(segment, count, step: 1e-5)
+          // Neighbours whose steps are too large for the series.
+          for lane in batch.moves.indices where lane % 3 == 0 { batch.moves[lane] *= 1e5 }
+          let together = try evaluator.evaluate(batch).values
+          for lane in stride(from: 0, to: batch.count, by: 7) {
+            let alone = try evaluator.evaluate(
+              LaneBatch(
+                segment: segment, components: [batch.components[lane]],
+                moves: [batch.moves[lane]]))
+            #expect(alone.values[0].bitPattern == together[lane].bitPattern)
+          }
+        }
+      }
+    }
+  }
+}
