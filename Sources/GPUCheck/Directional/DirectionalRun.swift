@@ -154,6 +154,7 @@ struct DirectionalRun {
   private mutating func bundle(
     _ groups: [[Int]], _ directions: [Int: [GaussianDirection]], _ precision: Precision
   ) throws -> RayBundle {
+    progress.clock?.enter("rays")
     let (layout, problem, scales) = (layout, problem, scales)
     var rays: [Int: [Ray]] = [:]
     for (segment, list) in directions {
