@@ -23,9 +23,12 @@ public struct CheckPlan: Sendable {
 }
 
 extension Checker {
-  /// The plan of a check by exact differences; nil for others, whose lanes take whole passes.
+  /// The plan of a check of components by exact differences; nil for others: they take whole passes, or
+  /// far fewer lanes.
   public func plan(_ problem: Problem, _ options: CheckOptions) -> CheckPlan? {
-    guard options.evaluator == .difference else { return nil }
+    guard options.evaluator == .difference, options.directions == nil, !options.isPerUnit else {
+      return nil
+    }
     var inspect = InspectOptions()
     inspect.precision = options.precision
     inspect.sample = options.sample.map { min($0, problem.graph.layout.count) }
