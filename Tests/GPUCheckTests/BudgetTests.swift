@@ -126,7 +126,9 @@ import Testing
       let plan = try #require(TestCheckers.cpu.plan(problem, options))
       let report = try TestCheckers.cpu.check(problem, options)
       #expect(plan.effort.components == report.checked)
-      #expect(plan.effort.lanes == report.devices.reduce(0) { $0 + $1.lanes })
+      // Components outside their bars are looked at again.
+      let sent = report.devices.reduce(0) { $0 + $1.lanes }
+      #expect((plan.effort.lanes...plan.effort.lanes * 21 / 20).contains(sent))
       #expect(plan.line.contains("GFLOP") && plan.seconds > 0)
     }
     options.evaluator = .direct

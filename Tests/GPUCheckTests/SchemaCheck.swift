@@ -43,6 +43,7 @@ struct SchemaCheck {
     if let constant = type["const"] { #expect(value == constant, "\(path)") }
     if case .array(let allowed)? = type["enum"] { #expect(allowed.contains(value), "\(path)") }
     if let kind = type["type"] { #expect(Self.is(value, kind), "\(path): \(value)") }
+    if value == .null { return }
     if case .object(let properties)? = type["properties"] {
       guard case .object(let members) = value, case .array(let required)? = type["required"] else {
         Issue.record("\(path): \(value)")

@@ -64,8 +64,9 @@ struct DirectionalSearch {
     // v has this component only.
     let v = judged.ray.direction.values(count: shape.reduce(1, *))[
       box.rows.lowerBound * TensorBox(whole: shape).columns.count + box.columns.lowerBound]
-    place.analytic = judged.ray.analytic / v
-    place.numeric = judged.measurement.numeric / v
+    // Never -0.
+    place.analytic = judged.ray.analytic / v + 0
+    place.numeric = judged.measurement.numeric / v + 0
     return place
   }
 
