@@ -108,7 +108,7 @@ import Testing
       place += 1
       return hasFailed
     }
-    #expect(number > 800)
+    #expect(number > 600)
   }
 
   @Test("A device without the memory for some of the buffers: a right report")

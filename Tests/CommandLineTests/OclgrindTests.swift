@@ -27,6 +27,12 @@ struct OclgrindTests {
     "loss-multiclass-hinge-mean", "no-bias", "one-layer", "tied-relu",
   ]
 
+  /// Networks that are chains: one and more layers, with and without kinks, both costs.
+  private static let chains = [
+    "activation-silu", "loss-cross-entropy-smoothed", "loss-huber-mean-sum", "one-layer",
+    "tied-relu",
+  ]
+
   @Test("The platform is Oclgrind, its device passes the self-test, and auto does not take it")
   func platform() throws {
     let end = try Program.run(
@@ -60,6 +66,15 @@ struct OclgrindTests {
     #expect(model.status == 0, "\(model.errors)")
     #expect(model.reports.isEmpty, "\(model.reports.prefix(3).joined())")
     unused.subtract(model.kernels)
+    // A simulator goes step by step unless it is told otherwise.
+    for network in Self.chains where evaluator == .difference {
+      let run = try oclgrind.check(
+        network, ["--precision", precision], environment: ["GPUCHECK_CHAINS": "1"])
+      #expect(run.status == 0, "\(network): \(run.errors)")
+      #expect(run.kernels.contains("chain_difference"), "\(network)")
+      #expect(run.reports.isEmpty, "\(network): \(run.reports.prefix(3).joined())")
+      unused.subtract(run.kernels)
+    }
     #expect(unused.isEmpty, "no network of the list uses these kernels")
   }
 
@@ -224,14 +239,17 @@ struct Oclgrind {
   var environment: [String: String] { ["OCL_ICD_VENDORS": icd] }
 
   /// Checks some components of a network of the fixtures with all of Oclgrind's checks switched on.
-  func check(_ network: String, _ options: [String], launcher: URL? = nil) throws -> Run {
+  func check(
+    _ network: String, _ options: [String], launcher: URL? = nil,
+    environment more: [String: String] = [:]
+  ) throws -> Run {
     let inputs = "Tests/GPUCheckTests/Fixtures/networks/\(network)"
     return try check(
       [
         "check", "\(inputs)/model.json", "--batch", "\(inputs)/batch.npz",
         "--parameters", "\(inputs)/parameters.npz", "--gradient", "\(inputs)/gradient.npz",
         "--sample", "8",
-      ] + options, launcher: launcher)
+      ] + options, launcher: launcher, environment: more)
   }
 
   /// The same of an ONNX model.
@@ -244,12 +262,14 @@ struct Oclgrind {
       ] + options, launcher: nil)
   }
 
-  private func check(_ arguments: [String], launcher: URL?) throws -> Run {
+  private func check(
+    _ arguments: [String], launcher: URL?, environment more: [String: String] = [:]
+  ) throws -> Run {
     let folder = try TemporaryFolder()
     var run = try self.run(
       arguments + [
         "--device", "Oclgrind", "--format", "json", "--output", folder["report.json"],
-      ], launcher: launcher)
+      ], launcher: launcher, environment: more)
     if let data = FileManager.default.contents(atPath: folder["report.json"]) {
       let parsed = try JSONSerialization.jsonObject(with: data)
       let object = try #require(parsed as? [String: Any])
@@ -260,7 +280,9 @@ struct Oclgrind {
   }
 
   /// Runs the program with all of Oclgrind's checks switched on.
-  func run(_ arguments: [String], launcher: URL? = nil) throws -> Run {
+  func run(
+    _ arguments: [String], launcher: URL? = nil, environment more: [String: String] = [:]
+  ) throws -> Run {
     let folder = try TemporaryFolder()
     let log = folder["oclgrind.log"]
     let checks = [
@@ -272,7 +294,8 @@ struct Oclgrind {
     ]
     let end = try Program.run(
       arguments, launcher: launcher,
-      environment: checks.merging(launcher == nil ? environment : [:]) { $1 })
+      environment: checks.merging(launcher == nil ? environment : [:]) { $1 }
+        .merging(more) { $1 })
     var run = Run(status: end.status, errors: end.errors)
     let written = try #require(
       FileManager.default.contents(atPath: log), "Oclgrind wrote no log: \(end.errors)")

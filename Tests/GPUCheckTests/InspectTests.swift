@@ -194,13 +194,13 @@ import Testing
       digits.model, batch: digits.batch, parameters: nil, gradient: nil, options, devices: [])
     let estimate = try #require(found.estimate)
     #expect(estimate.segments.map(\.count) == [2048, 32, 320, 10])
-    // Two lanes each; two more of at most 512 components of a tensor.
-    let lanes = [2 * 2048 + 2 * 512, 4 * 32, 4 * 320, 4 * 10]
+    // Two lanes each; two more of at most 256 components of a tensor.
+    let lanes = [2 * 2048 + 2 * 256, 4 * 32, 2 * 320 + 2 * 256, 4 * 10]
     #expect(estimate.full.lanes == lanes.reduce(0, +))
     let work = zip(lanes, estimate.segments).map { Double($0) * $1.workPerLane }
     #expect(estimate.full.work == work.reduce(0, +))
-    // 85 of W1, 4 of b1, 13 of W2, 4 of b2.
-    #expect(estimate.sample?.components == 106 && estimate.sample?.lanes == 424)
+    // 85 of W1, 4 of b1, 13 of W2, 4 of b2; and again 21, 2, 3 and 2.
+    #expect(estimate.sample?.components == 106 && estimate.sample?.lanes == 2 * (106 + 28))
     #expect(found.warnings.isEmpty)
   }
 

@@ -179,7 +179,7 @@ import Testing
   func optionsAndKeys() {
     var device = DeviceDescription(
       platformName: "P", name: "D", kind: .cpu, driverVersion: "1",
-      singleArithmetic: .ieee)
+      singleArithmetic: .ieee, nativeVectorWidthDouble: 8)
     let wide = Specialisation(
       precision: .f64, for: device, defines: [("TILE", "4"), ("ACTIVATION", "2")])
     #expect(
@@ -199,9 +199,14 @@ import Testing
     #expect(key != single.cacheKey(for: device, source: ["a"]))
   }
 
-  @Test("CPUs get explicit vectors, GPUs one real a work-item")
+  @Test("CPUs get explicit vectors of their own width, GPUs one real a work-item")
   func vectorWidths() {
-    let cpu = DeviceDescription(name: "c", kind: .cpu)
+    let cpu = DeviceDescription(
+      name: "c", kind: .cpu, nativeVectorWidthFloat: 16, nativeVectorWidthDouble: 8)
+    let small = DeviceDescription(
+      name: "s", kind: .cpu, nativeVectorWidthFloat: 4, nativeVectorWidthDouble: 1)
+    #expect(Quirks.vectorWidth(of: small, precision: .f32) == 4)
+    #expect(Quirks.vectorWidth(of: small, precision: .f64) == 2)
     let gpu = DeviceDescription(name: "g", kind: .gpu)
     #expect(Quirks.vectorWidth(of: cpu, precision: .f32) == 16)
     #expect(Quirks.vectorWidth(of: cpu, precision: .f64) == 8)

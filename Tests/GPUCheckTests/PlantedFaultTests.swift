@@ -11,6 +11,8 @@ import Testing
     var right: String
     var wrong: String
     var operation: Operator
+    /// Whether lanes go the one way that the file is for.
+    var takesChains = false
 
     var testDescription: String { what }
   }
@@ -27,12 +29,16 @@ import Testing
       operation: .element(.square)),
     Fault(
       what: "cross-entropy, linearised", file: "softmax.cl",
-      right: "total += p[row + c] * expm1(d);", wrong: "total += p[row + c] * d;",
+      right: "total += p[c] * expm1(d);", wrong: "total += p[c] * d;     ",
       operation: .softmaxCrossEntropy),
     Fault(
       what: "a weight's input from the first sample", file: "dense.cl",
       right: "STORE(d * gather(x, s * in_features, 1, k)", wrong: "STORE(d * gather(x, 0, 1, k)",
       operation: .dense(.inOut)),
+    Fault(
+      what: "a weight's input from the first sample, in a chain", file: "chain.cl",
+      right: "step[v] * gather(x, s * entry_ins, 1, input[v])",
+      wrong: "step[v] * gather(x, 0, 1, input[v])", operation: .dense(.inOut), takesChains: true),
     Fault(
       what: "a column of the weights from the unit after", file: "dense.cl",
       right: "gather(w, o * out_stride, in_stride, unit)",
@@ -49,7 +55,8 @@ import Testing
     let text = try kernels(fault.file, replacing: fault.right, by: fault.wrong)
     let network = try TableNetwork([fault.operation], TableShape.all[1])
     let seen = try network.compare(
-      TestBackend.open(text), .f64, .difference, steps: tableSteps.filter { $0.magnitude >= 0.09 })
+      TestBackend.open(text, takesChains: fault.takesChains), .f64, .difference,
+      steps: tableSteps.filter { $0.magnitude >= 0.09 })
     #expect(seen[0].discrepancies.count > seen[0].lanes / 20)
   }
 

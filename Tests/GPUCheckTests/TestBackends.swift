@@ -32,8 +32,11 @@ enum TestBackend: String, Sendable, CaseIterable, CustomTestStringConvertible {
   }
 
   /// An OpenCL CPU with kernels of one's own.
-  static func open(_ text: KernelText, withoutDouble: Bool = false) throws -> any Backend {
-    try OpenCLBackend(poclDevice(withoutDouble: withoutDouble), text: text, cache: nil)
+  static func open(
+    _ text: KernelText, withoutDouble: Bool = false, takesChains: Bool? = nil
+  ) throws -> any Backend {
+    try OpenCLBackend(
+      poclDevice(withoutDouble: withoutDouble), text: text, cache: nil, takesChains: takesChains)
   }
 
   /// The machine's OpenCL CPU, never a simulator.

@@ -77,24 +77,30 @@ struct CheckRun {
   // MARK: Stages
 
   private mutating func firstDifferences() throws {
+    let (scheme, epsilon, progress) = (self.scheme, self.epsilon, self.progress)
     let steps = scheme.steps.map { $0 * epsilon }
-    let perturbation = perturbation
+    // What subtracted costs add to it is not known yet.
+    let roundoff = perturbation.precision.unitRoundoff
+    let deviations = scales.lanes
     var pace = pace
     var stage = progress.stage("evaluating", total: estimates.count)
+    // On its own for the loop, which would copy all of this run for every component.
+    var own = Estimates([], scheme: scheme)
+    swap(&own, &estimates)
+    defer { swap(&own, &estimates) }
+    let components = own.components
     try perturbation.forEach(
-      of: estimates.components, stepsOf: { _ in steps },
+      of: components, stepsOf: { _ in steps },
       advance: {
         try stage.advance($0)
         try pace?.advance($0, seconds: progress.seconds)
       }
     ) { i, list in
-      estimates.numeric[i] = scheme.slope(list)
-      estimates.epsilon[i] = epsilon
-      estimates.rounding[i] = rounding(i, perturbation, step: epsilon)
-      estimates.flags[i] = list.reduce(into: []) { $0.formUnion($1.flags) }
-      if scheme == .central {
-        estimates.bend[i] = (list[0].value + list[1].value).magnitude / epsilon
-      }
+      own.numeric[i] = scheme.slope(list)
+      own.epsilon[i] = epsilon
+      own.rounding[i] = roundoff * deviations[components[i]]
+      own.flags[i] = list.reduce(into: []) { $0.formUnion($1.flags) }
+      if scheme == .central { own.bend[i] = (list[0].value + list[1].value).magnitude / epsilon }
     }
   }
 
@@ -150,7 +156,6 @@ struct CheckRun {
   /// tensors and, elsewhere, on some, from which the rest is scaled by its second difference.
   private mutating func measureTruncation() throws {
     var random = SplitMix64(seed: options.seed ^ 0x7472_756e_6361_7465)
-    // Where components are few because each takes long, a second step of some has to do.
     let isSample = estimates.count < layout.count
     var measured: [Int] = []
     var groups: [(all: Range<Int>, chosen: [Int])] = []
@@ -158,8 +163,9 @@ struct CheckRun {
     for part in perturbation.layout.segments {
       var last = first
       while last < estimates.count, part.range.contains(estimates.components[last]) { last += 1 }
-      let most = isSample ? max(2, (last - first) / 4) : Self.truncationSample
-      let wanted = scheme == .central ? min(most, Self.truncationSample) : last - first
+      let wanted =
+        scheme == .central
+        ? Self.truncationSample(of: last - first, isSample: isSample) : last - first
       let chosen = draw(wanted, of: first..<last, using: &random).filter {
         estimates.flags[$0].isEmpty
       }
@@ -199,8 +205,11 @@ struct CheckRun {
     }
   }
 
-  /// Tensors up to this size have the truncation of every component measured.
-  static let truncationSample = 256
+  /// On how many of a tensor's checked components truncation is measured: on all of few, and on a
+  /// quarter of a sample, in which components are few because each takes long.
+  static func truncationSample(of count: Int, isSample: Bool) -> Int {
+    min(count, 256, isSample ? max(2, count / 4) : .max)
+  }
 
   private mutating func spread(_ all: Range<Int>, _ chosen: [Int], _ half: [Double?]) {
     for i in chosen {

@@ -7,9 +7,12 @@ package struct CheckWork: Sendable {
   private let counts: [Int]
   private let weights: [Double]
   private let scheme: Scheme
+  /// Whether these are not all components.
+  private let isSample: Bool
 
-  package init(counts: [Int], weights: [Double], scheme: Scheme) {
+  package init(counts: [Int], weights: [Double], scheme: Scheme, isSample: Bool = false) {
     self.counts = counts
+    self.isSample = isSample
     // A tensor that takes nothing would come for nothing in any number.
     let least = max((weights.max() ?? 0) * 1e-6, .leastNormalMagnitude)
     self.weights = weights.map { $0.isFinite ? max($0, least) : least }
@@ -20,7 +23,7 @@ package struct CheckWork: Sendable {
   init(equal layout: ParameterLayout, _ options: CheckOptions) {
     self.init(
       counts: layout.sampleCounts(options.sample), weights: layout.segments.map { _ in 1 },
-      scheme: options.scheme)
+      scheme: options.scheme, isSample: options.sample != nil)
   }
 
   /// A check of a graph: as its lanes' steps are, where exact differences are sent through it.
@@ -34,15 +37,17 @@ package struct CheckWork: Sendable {
       counts: graph.layout.sampleCounts(options.sample),
       weights: graph.layout.segments.indices.map { segment in
         rate.seconds(SegmentWay(graph, segment: segment).steps)
-      }, scheme: options.scheme)
+      }, scheme: options.scheme, isSample: options.sample != nil)
   }
 
   /// All that a check is known to evaluate: the first differences, and those that measure truncation.
-  package var total: Double { total(counts) }
+  package var total: Double { total(counts, isSample: isSample) }
 
-  private func total(_ counts: [Int]) -> Double {
+  private func total(_ counts: [Int], isSample: Bool) -> Double {
     zip(counts, weights).reduce(0) { sum, part in
-      let again = scheme == .central ? min(part.0, CheckRun.truncationSample) : part.0
+      let again =
+        scheme == .central
+        ? CheckRun.truncationSample(of: part.0, isSample: isSample) : part.0
       return sum + Double(part.0 + again) * part.1
     }
   }
@@ -60,11 +65,12 @@ package struct CheckWork: Sendable {
   /// The largest sample, in two digits, whose work is at most this; nil where not even a few
   /// components of every tensor are.
   package func sample(of layout: ParameterLayout, within work: Double) -> Int? {
-    guard total(layout.sampleCounts(1)) <= work else { return nil }
+    let fits = { total(layout.sampleCounts($0), isSample: true) <= work }
+    guard fits(1) else { return nil }
     var (low, high) = (1, max(1, counts.reduce(0, +) - 1))
     while low < high {
       let middle = low + (high - low + 1) / 2
-      if total(layout.sampleCounts(middle)) <= work { low = middle } else { high = middle - 1 }
+      if fits(middle) { low = middle } else { high = middle - 1 }
     }
     var unit = 1
     while low / unit >= 100 { unit *= 10 }

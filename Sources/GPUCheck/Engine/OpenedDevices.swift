@@ -18,6 +18,8 @@ public struct DeviceOptions: Sendable {
   public var mayFallBack = true
   /// Whether events tell how long each kernel ran, for `CheckReport.profile`.
   public var profiles = false
+  /// Whether lanes take the one kernel of a chain of dense layers; nil for what suits each device.
+  public var takesChains: Bool?
 
   /// The devices of the given selectors.
   public init(_ selectors: [String] = ["auto"]) { self.selectors = selectors }
@@ -104,7 +106,8 @@ struct OpenedDevices: Sendable {
     let watchdog = shared ?? Watchdog(device: name, limit: options.timeout)
     let backend = try watchdog.run("being opened") {
       try OpenCLBackend(
-        device, text: text, memoryLimit: options.memoryLimit, profiles: options.profiles)
+        device, text: text, memoryLimit: options.memoryLimit, profiles: options.profiles,
+        takesChains: options.takesChains)
     }
     backends.append(WatchedBackend(backend, watchdog))
     watchdogs.append(watchdog)

@@ -99,6 +99,9 @@ struct LaneCounts {
 
   init(_ layout: ParameterLayout, sample: Int) {
     components = layout.sampleCounts(sample)
-    lanes = components.map { 2 * $0 + 2 * min($0, CheckRun.truncationSample) }
+    let isSample = sample < layout.count
+    lanes = components.map {
+      2 * $0 + 2 * CheckRun.truncationSample(of: $0, isSample: isSample)
+    }
   }
 }

@@ -6,6 +6,9 @@ import Kernels
 struct DeviceChoiceOptions: ParsableArguments {
   /// The environment variable that names the devices where `--device` does not.
   static let variable = "GPUCHECK_DEVICE"
+  /// 1 takes lanes through chains of layers on every device, 0 on none: for measuring, and for tests
+  /// of kernels that a device would not run (docs/devices.md).
+  static let chainVariable = "GPUCHECK_CHAINS"
 
   @Option(
     help: .init(
@@ -46,6 +49,7 @@ struct DeviceChoiceOptions: ParsableArguments {
     options.memoryLimit = memory
     options.timeout = deviceTimeout
     options.profiles = profiles
+    options.takesChains = Terminal.environment(Self.chainVariable).map { $0 != "0" }
     return options
   }
 

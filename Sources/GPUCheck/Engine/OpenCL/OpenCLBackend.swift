@@ -7,7 +7,7 @@ package final class OpenCLBackend: Backend {
   /// Lanes of one work-item where not the device's own number.
   private let vectorWidth: Int?
   private let memoryLimit: Int?
-  private let takesChains: Bool
+  private let takesChains: Bool?
   private let buildNotes = Mutex<[String]>([])
   private let selfTests: [SelfTestResult]
   package let profile: LaneProfile?
@@ -32,10 +32,10 @@ package final class OpenCLBackend: Backend {
   ///   - memoryLimit: Bytes that buffers may take on the device; nil for the device's own limit.
   ///   - cache: Where the self-test's results are kept; nil to run it.
   ///   - profiles: Whether kernels are timed.
-  ///   - takesChains: Whether lanes may take a `LaneChain`, where the device is one for it.
+  ///   - takesChains: Whether lanes take a `LaneChain`; nil for what suits the device.
   package init(
     _ device: Device, text: KernelText, vectorWidth: Int? = nil, memoryLimit: Int? = nil,
-    cache: DiskCache? = .standard, profiles: Bool = false, takesChains: Bool = true
+    cache: DiskCache? = .standard, profiles: Bool = false, takesChains: Bool? = nil
   ) throws {
     self.takesChains = takesChains
     profile = profiles ? LaneProfile() : nil
@@ -90,9 +90,17 @@ package final class OpenCLBackend: Backend {
       ?? Specialisation(precision: precision, for: programs.context.device.description)
   }
 
+  /// The chain that lanes take; nil where they go step by step.
   private func chain(of graph: Graph, _ mode: LaneMode) -> LaneChain? {
-    guard takesChains else { return nil }
-    return OpenCLLanes.chain(of: graph, mode, on: programs.context.device.description)
+    // A work-item of a chain holds whole layers in memory of its own, which only CPUs have.
+    let device = programs.context.device.description
+    guard mode == .difference, takesChains ?? (device.kind == .cpu && !device.isSimulator) else {
+      return nil
+    }
+    guard let chain = LaneChain(graph), chain.entries.contains(where: { $0 != nil }) else {
+      return nil
+    }
+    return chain
   }
 
   private func lanes(

@@ -65,16 +65,6 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     buffers = try allocate()
   }
 
-  /// The chain that lanes of differences take on a device; nil where they go step by step. A
-  /// work-item of it holds whole layers in memory of its own, which only CPUs have.
-  static func chain(of graph: Graph, _ mode: LaneMode, on device: DeviceDescription) -> LaneChain? {
-    guard mode == .difference, device.kind == .cpu || device.isSimulator else { return nil }
-    guard let chain = LaneChain(graph), chain.entries.contains(where: { $0 != nil }) else {
-      return nil
-    }
-    return chain
-  }
-
   /// The way of every segment's lanes.
   static func plans(of graph: Graph, _ mode: LaneMode, _ chain: LaneChain?) throws -> [LanePlan] {
     try graph.layout.segments.indices.map {

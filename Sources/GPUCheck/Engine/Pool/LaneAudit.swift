@@ -13,15 +13,17 @@ package final class LaneAudit: Sendable {
   private let seed: UInt64
   private let costly: Set<Int>
 
-  /// How many audits there were, and how long they took.
-  private let spent = Mutex((count: 0, seconds: 0.0))
+  /// How many audits there were, how long they took, and how many lanes the next one looks at that
+  /// move J.
+  private let spent = Mutex((count: 0, seconds: 0.0, telling: LaneAudit.telling.most))
 
   /// So many batches are looked over, unless that takes too many seconds, and from then on as long as
   /// it takes no more than a share of what the device took: on large networks the CPU is far behind it.
   private static let always = (count: 48, seconds: 5.0)
   private static let share = 0.05
-  /// Lanes looked at of each batch: some that move J, and some of all.
-  private static let telling = 4
+  /// Lanes looked at of each batch: some that move J, as many as take no longer than so many seconds,
+  /// and some of all.
+  private static let telling = (least: 4, most: 24, seconds: 0.002)
   private static let any = 2
   /// Lanes among which those that move J are looked for.
   private static let tries = 256
@@ -70,11 +72,8 @@ package final class LaneAudit: Sendable {
     }
     guard mayLook else { return nil }
     let start = ContinuousClock.now
-    defer {
-      let took = (ContinuousClock.now - start).seconds
-      spent.withLock { $0 = ($0.count + 1, $0.seconds + took) }
-    }
     let chosen = chooseLanes(lanes)
+    defer { note((ContinuousClock.now - start).seconds, lanes: chosen.count) }
     let again = try twin.evaluate(
       LaneBatch(
         segment: lanes.segment, components: chosen.map { lanes.components[$0] },
@@ -91,6 +90,16 @@ package final class LaneAudit: Sendable {
     return nil
   }
 
+  private func note(_ took: Double, lanes: Int) {
+    spent.withLock {
+      let fit = Int(Self.telling.seconds * Double(lanes) / max(took, 1e-9))
+      $0 = (
+        $0.count + 1, $0.seconds + took,
+        min(max(fit, Self.telling.least), Self.telling.most)
+      )
+    }
+  }
+
   /// A lane that does not move J (the weight of an input that is 0) gives 0 whatever it was told: most
   /// of the sample are others, as far as they are met.
   private func chooseLanes(_ lanes: LaneBatch) -> [Int] {
@@ -101,7 +110,7 @@ package final class LaneAudit: Sendable {
       Int.random(in: lanes.components.indices, using: &random)
     }
     let moving = drawn.lazy.filter { self.scale(lanes, $0) > 0 }
-    let chosen = Array(moving.prefix(Self.telling)) + drawn.suffix(Self.any)
+    let chosen = Array(moving.prefix(spent.withLock(\.telling))) + drawn.suffix(Self.any)
     return Set(chosen).sorted()
   }
 
