@@ -4,48 +4,84 @@
 // CPU twin: Primitives/MatrixProductLanes.swift.
 
 #define PRODUCT_ROWS 6
+#define PRODUCT_SAMPLES 16
 
 // One factor moves, the other is a table of the baseline; serves differences and values.
 //   out(b, o, s) = sum over k of table(b, o, k) in(b, s, k).
-// Each work-item holds a block of PRODUCT_ROWS of o and two lane vectors in registers.
-// Launch: [lane vectors / 2, batches * samples, ceil(outs / PRODUCT_ROWS)]: neighbours share their
-// rows of the table, which may be larger than any cache.
+// Each work-item holds a block of PRODUCT_ROWS of o and two lane vectors in registers, for some samples
+// one after the other. Where lanes are explicit vectors it first copies its part of the table, of so
+// many k at a time, to where it is read in order: rows of a large table lie pages apart, and fall
+// into the same few places of the caches.
+// Launch: [lane vectors / 2, batches * ceil(samples / PRODUCT_SAMPLES), ceil(outs / PRODUCT_ROWS)].
+#if VECTOR_WIDTH == 1
+#define PRODUCT_DEPTH INT_MAX
+#define PRODUCT_WEIGHT(i, k) factor[row[i] + (size_t)(k) * table_depth]
+#else
+#define PRODUCT_DEPTH 256
+#define PRODUCT_WEIGHT(i, k) packed[((k) - begin) * PRODUCT_ROWS + i]
+#endif
+
 kernel void product_table(int lane_vectors, int outs, int samples, int depth, int table_batch,
                           int table_out, int table_depth, int in_batch, int in_sample,
                           int in_depth, int out_batch, int out_out, int out_sample,
                           global const real *table, global const real *in, global real *out) {
   const int g = get_global_id(0) * 2;
   const int first = get_global_id(2) * PRODUCT_ROWS;
-  const int b = get_global_id(1) / samples;
-  const int s = get_global_id(1) % samples;
+  const int parts = (samples + PRODUCT_SAMPLES - 1) / PRODUCT_SAMPLES;
+  const int b = get_global_id(1) / parts;
+  const int first_sample = get_global_id(1) % parts * PRODUCT_SAMPLES;
+  const int last_sample = min(first_sample + PRODUCT_SAMPLES, samples);
   global const real *const factor = table + (size_t)b * table_batch;
-  const size_t moving = (size_t)b * in_batch + (size_t)s * in_sample;
-  realv sum[PRODUCT_ROWS][2];
-#pragma unroll
-  for (int i = 0; i < PRODUCT_ROWS; i++)
-    sum[i][0] = sum[i][1] = (realv)(0);
   // Rows beyond the last repeat it, so that the block is always whole; they are not stored.
-  for (int k = 0; k < depth; k++) {
-    const size_t at = (moving + (size_t)k * in_depth) * lane_vectors + g;
-    const realv left = LOAD(at, in);
-    const realv right = LOAD(at + 1, in);
+  size_t row[PRODUCT_ROWS];
+  for (int i = 0; i < PRODUCT_ROWS; i++)
+    row[i] = (size_t)min(first + i, outs - 1) * table_out;
+#if VECTOR_WIDTH > 1
+  real packed[PRODUCT_ROWS * PRODUCT_DEPTH];
+#endif
+  int begin = 0;
+  do {
+    const int end = depth - begin > PRODUCT_DEPTH ? begin + PRODUCT_DEPTH : depth;
+#if VECTOR_WIDTH > 1
+    for (int k = begin; k < end; k++)
+      for (int i = 0; i < PRODUCT_ROWS; i++)
+        PRODUCT_WEIGHT(i, k) = factor[row[i] + (size_t)k * table_depth];
+#endif
+    for (int s = first_sample; s < last_sample; s++) {
+      const size_t moving = (size_t)b * in_batch + (size_t)s * in_sample;
+      const size_t result = (size_t)b * out_batch + (size_t)s * out_sample;
+      realv sum[PRODUCT_ROWS][2];
 #pragma unroll
-    for (int i = 0; i < PRODUCT_ROWS; i++) {
-      const size_t row = min(first + i, outs - 1);
-      const realv weight = (realv)(factor[row * table_out + (size_t)k * table_depth]);
-      sum[i][0] = fma(weight, left, sum[i][0]);
-      sum[i][1] = fma(weight, right, sum[i][1]);
+      for (int i = 0; i < PRODUCT_ROWS; i++) {
+        sum[i][0] = sum[i][1] = (realv)(0);
+        const size_t at = (result + (size_t)(first + i) * out_out) * lane_vectors + g;
+        if (begin > 0 && first + i < outs) {
+          sum[i][0] = LOAD(at, out);
+          sum[i][1] = LOAD(at + 1, out);
+        }
+      }
+      for (int k = begin; k < end; k++) {
+        const size_t at = (moving + (size_t)k * in_depth) * lane_vectors + g;
+        const realv left = LOAD(at, in);
+        const realv right = LOAD(at + 1, in);
+#pragma unroll
+        for (int i = 0; i < PRODUCT_ROWS; i++) {
+          const realv weight = (realv)(PRODUCT_WEIGHT(i, k));
+          sum[i][0] = fma(weight, left, sum[i][0]);
+          sum[i][1] = fma(weight, right, sum[i][1]);
+        }
+      }
+#pragma unroll
+      for (int i = 0; i < PRODUCT_ROWS; i++) {
+        const size_t at = (result + (size_t)(first + i) * out_out) * lane_vectors + g;
+        if (first + i < outs) {
+          STORE(sum[i][0], at, out);
+          STORE(sum[i][1], at + 1, out);
+        }
+      }
     }
-  }
-#pragma unroll
-  for (int i = 0; i < PRODUCT_ROWS; i++) {
-    if (first + i >= outs)
-      break;
-    const size_t element =
-        (size_t)b * out_batch + (size_t)(first + i) * out_out + (size_t)s * out_sample;
-    STORE(sum[i][0], element * lane_vectors + g, out);
-    STORE(sum[i][1], element * lane_vectors + g + 1, out);
-  }
+    begin = end;
+  } while (begin < depth);
 }
 
 // Both factors move. A difference (a is A's table) adds (A + dA) dB to what is there; a value

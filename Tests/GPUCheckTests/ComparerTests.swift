@@ -78,7 +78,7 @@ import Testing
       kernels(
         "dense.cl", replacing: "STORE(d * gather(x, s * in_features, 1, k)",
         by: "STORE((INT_TO_MASK(k == (intv)(3)) ? d * (realv)(\(factor)) : d)"
-          + " * gather(x, s * in_features, 1, k)"))
+          + " * gather(x, s * in_features, 1, k)"), takesChains: false)
   }
 
   @Test("A kernel that is wrong for some components is found, and they are named")

@@ -173,6 +173,14 @@ extension OperatorCase {
         let right = try c.apply(product, c.constant(a), c.full(1))
         return try c.apply(.combine(.add), left, right)
       },
+      // More products than a kernel takes at a time, and more samples.
+      OperatorCase(name: "\(name), long sums", parameters: [[1]]) { c in
+        let long = (
+          form.transposeA ? [300, 18] : [18, 300], form.transposeB ? [7, 300] : [300, 7]
+        )
+        let moved = try c.apply(.combine(.multiply), c.constant(long.0), c.single(0))
+        return try c.apply(product, moved, c.constant(long.1))
+      },
       OperatorCase(name: "\(name), both", parameters: [a, b]) { c in
         // The second parameter reaches both factors, too.
         let mix = try c.apply(.combine(.multiply), c.full(0), c.constant(a))

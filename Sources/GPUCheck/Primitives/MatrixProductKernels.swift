@@ -38,8 +38,9 @@ extension MatrixProduct {
     return Launch(
       arguments: ProductTableArguments(call: call, sides: sides, aMoves: aMoves),
       global: [
-        call.laneVectors / 2, sides.batches * sides.samples,
-        (sides.outs + ProductTableArguments.rows - 1) / ProductTableArguments.rows,
+        call.laneVectors / 2,
+        sides.batches * ProductTableArguments.blocks(sides.samples, ProductTableArguments.samples),
+        ProductTableArguments.blocks(sides.outs, ProductTableArguments.rows),
       ])
   }
 
@@ -70,8 +71,10 @@ extension MatrixProduct {
 // The arguments of the kernels of kernels/product.cl, each struct in its kernel's order.
 
 private struct ProductTableArguments: KernelArguments {
-  /// PRODUCT_ROWS of product.cl: the outputs of one work-item.
-  static let rows = 6
+  /// PRODUCT_ROWS and PRODUCT_SAMPLES of product.cl: the outputs of one work-item, and how often.
+  static let (rows, samples) = (6, 16)
+
+  static func blocks(_ count: Int, _ size: Int) -> Int { (count + size - 1) / size }
 
   let call: KernelCall
   let sides: MatrixProduct.Sides
