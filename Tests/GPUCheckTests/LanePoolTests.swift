@@ -33,6 +33,20 @@ import Testing
     return results.map { $0.values.map(\.bitPattern) }
   }
 
+  @Test("A watched device says how many lanes take no longer than one, as the device itself does")
+  func watchedUnit() throws {
+    let problem = try problem()
+    let baseline = Baseline(graph: problem.graph, parameters: problem.parameters)
+    let device = try TestBackend.pocl.open()
+    let prepare = { (backend: any Backend) in
+      try backend.prepare(baseline, mode: .difference, precision: .f64, tieRoundoff: 0)
+    }
+    let unit = try prepare(device).laneUnit
+    #expect(unit > 1)
+    let watched = WatchedBackend(device, Watchdog(device: "the device", limit: 60))
+    #expect(try prepare(watched).laneUnit == unit)
+  }
+
   @Test("Whoever does what, every lane gives the same bits", arguments: 1...6)
   func sharing(count: Int) throws {
     let batches = try batches()

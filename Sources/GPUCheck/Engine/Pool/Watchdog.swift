@@ -172,6 +172,7 @@ private struct WatchedEvaluator: LaneEvaluator {
 
   var mode: LaneMode { evaluator.mode }
   var precision: Precision { evaluator.precision }
+  var laneUnit: Int { evaluator.laneUnit }
   var notes: [String] { watchdog.hasLeftDevice ? [] : evaluator.notes }
 
   func wantedLanes(segment: Int) -> Int { evaluator.wantedLanes(segment: segment) }
@@ -181,6 +182,7 @@ private struct WatchedEvaluator: LaneEvaluator {
       try evaluator.evaluate(batch)
     }
   }
+
   func evaluateTerms(_ batch: LaneBatch) throws -> TermResults {
     try watchdog.run("evaluating \(TextFormat.count(batch.count, "lane"))") {
       try evaluator.evaluateTerms(batch)
