@@ -14,7 +14,7 @@ HERE = Path(__file__).resolve().parent
 NAMES = [*export_net.NETWORKS, *models.NAMES]
 # On so many components of each tensor a check measures truncation, with two
 # more lanes for each (docs/inspect.md).
-TRUNCATION = 512
+TRUNCATION = 256
 
 
 @dataclass(frozen=True)
