@@ -72,24 +72,13 @@ public final class Checker: Sendable {
       }
     }
     let start = ContinuousClock.now
-    let isProfiled = devices.backends.contains { $0.profile != nil }
-    let clock = isProfiled ? PhaseClock() : nil
-    clock?.enter("baseline")
-    let baseline = Baseline(graph: problem.graph, parameters: problem.parameters)
-    guard baseline.cost.isFinite else {
-      throw InputError(
-        "the cost at θ is \(baseline.cost), expected a finite number",
-        remedy: "look for log(0), overflow or extreme values in the batch and the parameters")
-    }
+    let (baseline, clock) = try begin(problem)
     let journal = try journal(problem, options, precision)
     let progress = StageProgress(start: start, report: progress, clock: clock)
     var run = try run(problem, options, baseline, precision, &crew, journal, progress)
     run.units = try units.map { try unitSource($0, of: problem, precision, &crew) }
     var report = try run.complete()
-    if let clock {
-      report.profile = CheckReport.Profile(
-        kernels: devices.backends.flatMap { $0.profile?.rows ?? [] }, phases: clock.phases)
-    }
+    report.profile = clock.map { profile($0) }
     let pool = run.perturbation.pool
     report.device = options.evaluator == .textbook ? "textbook, " + CPUBackend().name : deviceName
     report.devices = pool.shares.map {
@@ -106,6 +95,26 @@ public final class Checker: Sendable {
     report.seconds.setup = setupSeconds + (start - opening).seconds
     report.seconds.total += report.seconds.setup
     return report
+  }
+
+  /// The baseline of a check, and the clock of its phases where a device keeps a profile. Throws an
+  /// `InputError` where the cost at θ is no number.
+  func begin(_ problem: Problem) throws -> (baseline: Baseline, clock: PhaseClock?) {
+    let clock = devices.backends.contains { $0.profile != nil } ? PhaseClock() : nil
+    clock?.enter("baseline")
+    let baseline = Baseline(graph: problem.graph, parameters: problem.parameters)
+    guard baseline.cost.isFinite else {
+      throw InputError(
+        "the cost at θ is \(baseline.cost), expected a finite number",
+        remedy: "look for log(0), overflow or extreme values in the batch and the parameters")
+    }
+    return (baseline, clock)
+  }
+
+  /// What the devices and the clock say of where the time went.
+  func profile(_ clock: PhaseClock) -> CheckReport.Profile {
+    CheckReport.Profile(
+      kernels: devices.backends.flatMap { $0.profile?.rows ?? [] }, phases: clock.phases)
   }
 
   /// A check of a graph, ready to go.

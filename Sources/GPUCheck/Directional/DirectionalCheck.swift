@@ -16,25 +16,14 @@ extension Checker {
     try HostMemory.require(
       problem.graph, checked: problem.graph.layout.count, limit: memoryLimit)
     let start = ContinuousClock.now
-    let isProfiled = devices.backends.contains { $0.profile != nil }
-    let clock = isProfiled ? PhaseClock() : nil
-    clock?.enter("baseline")
-    let baseline = Baseline(graph: problem.graph, parameters: problem.parameters)
-    guard baseline.cost.isFinite else {
-      throw InputError(
-        "the cost at θ is \(baseline.cost), expected a finite number",
-        remedy: "look for log(0), overflow or extreme values in the batch and the parameters")
-    }
+    let (baseline, clock) = try begin(problem)
     let progress = StageProgress(start: start, report: progress, clock: clock)
     clock?.enter("rounding errors")
     var run = DirectionalRun(
       problem, options, directions: directions, baseline, precision,
       DeviceCrew(devices.backends, mayFallBack: mayFallBack), progress)
     var report = try run.complete()
-    if let clock {
-      report.profile = CheckReport.Profile(
-        kernels: devices.backends.flatMap { $0.profile?.rows ?? [] }, phases: clock.phases)
-    }
+    report.profile = clock.map { profile($0) }
     report.device = deviceName
     report.warnings = problem.warnings + run.crew.notes + run.poolNotes + report.warnings
     report.seconds.setup = setupSeconds

@@ -258,7 +258,9 @@ private struct RayGraphBuilder {
   private mutating func parameter(_ segment: Int) throws -> Graph.NodeID {
     if let known = parameters[segment] { return known }
     guard let place = places[segment] else {
-      preconditionFailure("a tensor without directions does not move")
+      throw InputError(
+        "a tensor without directions would move",
+        remedy: "check it with --sample, and report it")
     }
     let all = try group(place.group)
     let (columns, count) = (graph.nodes[all].count, counts[segment])

@@ -91,12 +91,7 @@ private struct ChainSearch {
 
   init(_ graph: Graph) {
     self.graph = graph
-    var uses = [Int](repeating: 0, count: graph.nodes.count)
-    for node in graph.nodes {
-      if case .apply(_, let inputs) = node.definition { for input in inputs { uses[input] += 1 } }
-    }
-    for term in graph.terms { uses[term.node] += 1 }
-    self.uses = uses
+    uses = graph.uses
   }
 
   func chain(term: Int) -> LaneChain? {

@@ -63,6 +63,16 @@ public struct Graph: Sendable {
     terms.append(CostTerm(node: node, factor: factor))
   }
 
+  /// How many operators and terms read each node.
+  var uses: [Int] {
+    var uses = [Int](repeating: 0, count: nodes.count)
+    for node in nodes {
+      if case .apply(_, let inputs) = node.definition { for input in inputs { uses[input] += 1 } }
+    }
+    for term in terms { uses[term.node] += 1 }
+    return uses
+  }
+
   /// The segments of θ that a node stands for.
   var usedSegments: Set<Int> {
     nodes.reduce(into: []) { used, node in
