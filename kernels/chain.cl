@@ -7,19 +7,25 @@
 //
 // CHAIN_WIDTH       the widest layer
 // RULE, COEFFICIENTS, KINKS  the hidden layers' function, as for element.cl; none where not defined
+// SERIES            defined where the function has a Taylor series for small steps as well
 // LAST_RULE, LAST_COEFFICIENTS, LAST_KINKS  that of the last layer, whose elements are then summed;
 //                   where not defined the cost is the softmax cross-entropy of the last layer
 //
-// tables holds for each layer its packed weights and then its coefficients. The weights of
-// CHAIN_ROWS outputs stand together, [blocks, in, CHAIN_ROWS]; the outputs that are left over make
-// one more block, of CHAIN_FEW rows where that is enough. Missing rows are 0. The coefficients are
-// [COEFFICIENTS, samples, out].
-// layer [layers, 4]: outs; where its weights begin; where its coefficients begin, -1 for no rule;
-// ins. Every layer but the last has at most CHAIN_WIDTH outs.
-// CPU twin: none, the CPU's lanes go step by step. Host: Engine/OpenCL/LaneChain.swift.
+// tables holds for each layer
+// its weights: those of CHAIN_ROWS outputs together, [blocks, in, CHAIN_ROWS]; the outputs that are
+// left over make one more block, of CHAIN_FEW rows where that is enough. Missing rows are 0.
+// its elements: what the function of each needs, [samples, out, HIDDEN_TERMS]: coefficients, series;
+// its units: the same for lanes of neighbouring units, and after it the cost's moments where it has
+// any, [blocks of VECTOR_WIDTH units, samples, terms, VECTOR_WIDTH].
+// layer [layers, CHAIN_COLUMNS]: outs; ins; where its weights, its elements and its units begin; where
+// the largest step stands that moments serve. -1 for elements of a layer without a function, and for
+// moments that it has not. Every layer but the last has at most CHAIN_WIDTH outs.
+// CPU twin: none, the CPU's lanes go step by step. Host: Engine/LaneChain.swift.
 
 #define CHAIN_ROWS 6
 #define CHAIN_FEW 4
+#define CHAIN_COLUMNS 6
+#define SERIES_TERMS 5
 
 CROSS_ENTROPY_STEP(chain_cross_entropy, private)
 
@@ -32,10 +38,12 @@ typedef struct {
   real b[3];
 } Chain;
 
-#define LAYER_OUTS(chain, l) (chain)->layer[4 * (l)]
-#define LAYER_WEIGHTS(chain, l) (chain)->layer[4 * (l) + 1]
-#define LAYER_COEFFICIENTS(chain, l) (chain)->layer[4 * (l) + 2]
-#define LAYER_INS(chain, l) (chain)->layer[4 * (l) + 3]
+#define LAYER_OUTS(chain, l) (chain)->layer[CHAIN_COLUMNS * (l)]
+#define LAYER_INS(chain, l) (chain)->layer[CHAIN_COLUMNS * (l) + 1]
+#define LAYER_WEIGHTS(chain, l) (chain)->layer[CHAIN_COLUMNS * (l) + 2]
+#define LAYER_ELEMENTS(chain, l) (chain)->layer[CHAIN_COLUMNS * (l) + 3]
+#define LAYER_UNITS(chain, l) (chain)->layer[CHAIN_COLUMNS * (l) + 4]
+#define LAYER_MOMENTS(chain, l) (chain)->layer[CHAIN_COLUMNS * (l) + 5]
 
 // Where the packed weights of an output begin, and how far those of successive inputs are apart.
 static inline int packed_row(int o, int outs, int ins, int *stride) {
@@ -45,53 +53,108 @@ static inline int packed_row(int o, int outs, int ins, int *stride) {
   return block * ins + o - block;
 }
 
+// c[0] d + c[1] d^2 + ... + c[SERIES_TERMS - 1] d^SERIES_TERMS.
+ALWAYS_INLINE realv sum_series(realv d, const realv *c) {
+  realv sum = fma(c[4], d, c[3]);
+  sum = fma(sum, d, c[2]);
+  sum = fma(sum, d, c[1]);
+  return fma(sum, d, c[0]) * d;
+}
+
+// The units of both vectors, one a lane. Where those of a vector are a block, the same in both, their
+// tables are read as they stand.
+typedef struct {
+  intv unit[2];
+  bool is_block;
+  int terms;
+  // Where the tables of each lane's unit begin.
+  intv at[2];
+} Units;
+
+// Some terms of the units in sample s, from `first` on.
+ALWAYS_INLINE void load_units(global const real *tables, const Units *units, bool is_block, int s,
+                              int first, int terms, realv *c0, realv *c1) {
+  const int at = (s * units->terms + first) * VECTOR_WIDTH;
+  if (is_block) {
+    global const real *const row = tables + FIRST_LANE(units->at[0]) + at;
+#pragma unroll
+    for (int k = 0; k < terms; k++)
+      c0[k] = c1[k] = LOAD(k, row);
+  } else {
+#pragma unroll
+    for (int k = 0; k < terms; k++) {
+      c0[k] = gather(tables, at + k * VECTOR_WIDTH, 1, units->at[0]);
+      c1[k] = gather(tables, at + k * VECTOR_WIDTH, 1, units->at[1]);
+    }
+  }
+}
+
 #ifdef KINKS
 #if KINKS
 #define APPLY_RULE(d, c, kinks) RULE(d, c, chain->a, chain->tie_policy, kinks)
 #else
 #define APPLY_RULE(d, c, kinks) RULE(d, c, chain->a)
 #endif
+#endif
+
+#ifdef SERIES
+#define HIDDEN_TERMS (COEFFICIENTS + SERIES_TERMS)
+#elif defined(KINKS)
+#define HIDDEN_TERMS COEFFICIENTS
+#else
+#define HIDDEN_TERMS 0
+#endif
+
+// The larger of a size and that of d; sizes are not kept where no series asks for them.
+#ifdef SERIES
+#define LARGEST(most, d) (fabs(d) > (most) ? fabs(d) : (most))
+#else
+#define LARGEST(most, d) (most)
+#endif
+
+#ifdef KINKS
+// The function of an element from its coefficients and, after them, its series; careful: with steps
+// of every size.
+ALWAYS_INLINE realv hidden_of(const Chain *chain, realv d, const realv *c, bool careful,
+                              intv *kinks) {
+#ifdef SERIES
+  const realv near = sum_series(d, c + COEFFICIENTS);
+  if (!careful || ALL_SMALL(d))
+    return near;
+  return SELECT(APPLY_RULE(d, c, kinks), near, IS_SMALL(d));
+#else
+  return APPLY_RULE(d, c, kinks);
+#endif
+}
 
 // The function of element (s, o) of a layer, the same in all lanes.
-ALWAYS_INLINE realv hidden_step(const Chain *chain, int l, int s, int o, realv d, intv *kinks) {
-  if (LAYER_COEFFICIENTS(chain, l) < 0)
+ALWAYS_INLINE realv hidden_step(const Chain *chain, int l, int s, int o, realv d, bool careful,
+                                intv *kinks) {
+  if (LAYER_ELEMENTS(chain, l) < 0)
     return d;
-  const int outs = LAYER_OUTS(chain, l);
-  global const real *const table =
-      chain->tables + LAYER_COEFFICIENTS(chain, l) + (size_t)s * outs + o;
-  realv c[COEFFICIENTS];
+  global const real *const table = chain->tables + LAYER_ELEMENTS(chain, l) +
+                                   ((size_t)s * LAYER_OUTS(chain, l) + o) * HIDDEN_TERMS;
+  realv c[HIDDEN_TERMS];
 #pragma unroll
-  for (int k = 0; k < COEFFICIENTS; k++)
-    c[k] = (realv)(table[(size_t)k * chain->samples * outs]);
-  return APPLY_RULE(d, c, kinks);
+  for (int k = 0; k < HIDDEN_TERMS; k++)
+    c[k] = (realv)(table[k]);
+  return hidden_of(chain, d, c, careful, kinks);
 }
 
-// The function of all elements of a layer in one sample, in place.
-static inline void apply_hidden(const Chain *chain, int l, int s, real *z, intv *kinks) {
-  const int outs = LAYER_OUTS(chain, l);
-  for (int o = 0; o < outs; o++) {
-    STORE(hidden_step(chain, l, s, o, LOAD(2 * o, z), kinks), 2 * o, z);
-    STORE(hidden_step(chain, l, s, o, LOAD(2 * o + 1, z), kinks + 1), 2 * o + 1, z);
-  }
-}
-
-// The same of the unit of each lane.
-ALWAYS_INLINE realv hidden_unit_step(const Chain *chain, int l, int s, intv unit, realv d,
-                                     intv *kinks) {
-  if (LAYER_COEFFICIENTS(chain, l) < 0)
-    return d;
-  const int outs = LAYER_OUTS(chain, l);
-  realv c[COEFFICIENTS];
-#pragma unroll
-  for (int k = 0; k < COEFFICIENTS; k++)
-    c[k] = gather(chain->tables,
-                  LAYER_COEFFICIENTS(chain, l) + (k * chain->samples + s) * outs, 1, unit);
-  return APPLY_RULE(d, c, kinks);
+// The same of the unit of each lane, in place.
+ALWAYS_INLINE void hidden_unit_steps(const Chain *chain, int l, int s, const Units *units,
+                                     bool is_block, realv *d, intv *kinks) {
+  if (LAYER_ELEMENTS(chain, l) < 0)
+    return;
+  realv c0[HIDDEN_TERMS];
+  realv c1[HIDDEN_TERMS];
+  load_units(chain->tables, units, is_block, s, 0, HIDDEN_TERMS, c0, c1);
+  d[0] = hidden_of(chain, d[0], c0, true, kinks);
+  d[1] = hidden_of(chain, d[1], c1, true, kinks + 1);
 }
 #else
-#define hidden_step(chain, l, s, o, d, kinks) (d)
-#define apply_hidden(chain, l, s, z, kinks)
-#define hidden_unit_step(chain, l, s, unit, d, kinks) (d)
+#define hidden_step(chain, l, s, o, d, careful, kinks) (d)
+#define hidden_unit_steps(chain, l, s, units, is_block, d, kinks)
 #endif
 
 #ifdef LAST_RULE
@@ -102,7 +165,8 @@ ALWAYS_INLINE realv hidden_unit_step(const Chain *chain, int l, int s, intv unit
 #endif
 #endif
 
-// A layer's outputs of one sample, from `in` [ins, 2 vectors] to `out` [outs, 2 vectors].
+// A layer's outputs of one sample, from `in` [ins, 2 vectors] to `out` [outs, 2 vectors]; most: the
+// largest step that met a series.
 #define CHAIN_BLOCK(ROWS, FIRST)                                                                  \
   {                                                                                               \
     realv sum[ROWS][2];                                                                           \
@@ -118,29 +182,34 @@ ALWAYS_INLINE realv hidden_unit_step(const Chain *chain, int l, int s, intv unit
     _Pragma("unroll") for (int i = 0; i < ROWS; i++) {                                            \
       const int o = FIRST + i;                                                                    \
       if (o < outs) {                                                                             \
-        STORE(hidden_step(chain, l, s, o, sum[i][0], kinks), 2 * o, out);                         \
-        STORE(hidden_step(chain, l, s, o, sum[i][1], kinks + 1), 2 * o + 1, out);                 \
+        largest = LARGEST(LARGEST(largest, sum[i][0]), sum[i][1]);                                \
+        STORE(hidden_step(chain, l, s, o, sum[i][0], careful, kinks), 2 * o, out);                \
+        STORE(hidden_step(chain, l, s, o, sum[i][1], careful, kinks + 1), 2 * o + 1, out);        \
       }                                                                                           \
     }                                                                                             \
   }
 
 static inline void chain_layer(const Chain *chain, int l, int s, const real *in, real *out,
-                               intv *kinks) {
+                               bool careful, realv *most, intv *kinks) {
   const int outs = LAYER_OUTS(chain, l);
   const int ins = LAYER_INS(chain, l);
   global const real *w = chain->tables + LAYER_WEIGHTS(chain, l);
+  realv largest = (realv)(0);
   int first = 0;
   for (; outs - first > CHAIN_FEW; first += CHAIN_ROWS)
     CHAIN_BLOCK(CHAIN_ROWS, first)
   if (first < outs)
     CHAIN_BLOCK(CHAIN_FEW, first)
+  if (LAYER_ELEMENTS(chain, l) >= 0)
+    *most = LARGEST(*most, largest);
 }
 
-// What the step of one unit makes of the cost's sum for one sample.
+// Adds what the last layer's steps make of the cost in one sample; in some lanes it may be known.
 #ifdef LAST_RULE
-static inline void add_cost(const Chain *chain, int s, int outs, const real *z, realv *high,
-                            realv *low, intv *kinks, global const real *c0, global const real *c1,
-                            global const real *c2, global const real *c3) {
+static inline void add_cost(const Chain *chain, int s, int outs, const real *z, const realv *known,
+                            const maskv *is_known, realv *high, realv *low, intv *kinks,
+                            global const real *c0, global const real *c1, global const real *c2,
+                            global const real *c3) {
   global const real *const table[4] = {c0, c1, c2, c3};
   for (int o = 0; o < outs; o++) {
     realv c[LAST_COEFFICIENTS];
@@ -153,9 +222,10 @@ static inline void add_cost(const Chain *chain, int s, int outs, const real *z, 
   }
 }
 #else
-static inline void add_cost(const Chain *chain, int s, int outs, const real *z, realv *high,
-                            realv *low, intv *kinks, global const real *p, global const real *q,
-                            global const real *label, global const real *mass) {
+static inline void add_cost(const Chain *chain, int s, int outs, const real *z, const realv *known,
+                            const maskv *is_known, realv *high, realv *low, intv *kinks,
+                            global const real *p, global const real *q, global const real *label,
+                            global const real *mass) {
   const int y = (int)label[s];
   const realv shift[2] = {LOAD(2 * y, z), LOAD(2 * y + 1, z)};
   CrossEntropy sums[2] = {{(realv)(0), (realv)(0), (realv)(0)}, {(realv)(0), (realv)(0), (realv)(0)}};
@@ -171,10 +241,65 @@ static inline void add_cost(const Chain *chain, int s, int outs, const real *z, 
       step = SELECT(chain_cross_entropy(z + v * VECTOR_WIDTH, 2, outs, y, mass[s], p + s * outs,
                                         sums[v].linear),
                     step, is_small);
-    add_compensated(high + v, low + v, step);
+    add_compensated(high + v, low + v, SELECT(step, known[v], is_known[v]));
   }
 }
+
+// The same from a step t of one unit that all classes see: d_c = w_c t, so that
+// sum over c of p_c expm1(d_c) is a series in t. Its terms, the moments sum of p_c w_c^n / n!, are
+// m, and after them stands the sum of q_c w_c.
+ALWAYS_INLINE realv moment_step(realv t, const realv *m, real mass) {
+  return fma((realv)(mass), small_log1p(sum_series(t, m)), -m[SERIES_TERMS] * t);
+}
 #endif
+
+// Takes the moved units of layer `entry` on to the cost, in sample s. Unless careful it may find a step
+// too large for a series: then it returns false, and has done nothing that counts.
+static inline bool go_on(const Chain *chain, int layers, int entry, int s, const Units *units,
+                         const realv *moved, const real *column, const realv *reach, real *first,
+                         real *second, bool careful, const realv *known, const maskv *is_known,
+                         realv *high, realv *low, intv *kinks, global const real *c0,
+                         global const real *c1, global const real *c2, global const real *c3) {
+  real *here = first;
+  realv most = (realv)(0);
+  if (entry + 1 == layers) {
+    const int outs = LAYER_OUTS(chain, entry);
+    for (int o = 0; o < outs; o++) {
+#pragma unroll
+      for (int v = 0; v < 2; v++)
+        STORE(INT_TO_MASK(units->unit[v] == (intv)(o)) ? moved[v] : (realv)(0), 2 * o + v, here);
+    }
+  } else {
+    const int next = entry + 1;
+    const int outs = LAYER_OUTS(chain, next);
+    if (LAYER_ELEMENTS(chain, next) >= 0)
+      most = LARGEST(fabs(reach[0] * moved[0]), reach[1] * moved[1]);
+#ifdef SERIES
+    if (!careful && !ALL_SMALL(most))
+      return false;
+#endif
+    for (int o = 0; o < outs; o++) {
+      const realv left = LOAD(2 * o, column) * moved[0];
+      const realv right = LOAD(2 * o + 1, column) * moved[1];
+      STORE(hidden_step(chain, next, s, o, left, careful, kinks), 2 * o, here);
+      STORE(hidden_step(chain, next, s, o, right, careful, kinks + 1), 2 * o + 1, here);
+    }
+    real *there = second;
+    for (int l = entry + 2; l < layers; l++) {
+      chain_layer(chain, l, s, here, there, careful, &most, kinks);
+      real *const swapped = here;
+      here = there;
+      there = swapped;
+    }
+  }
+#ifdef SERIES
+  if (!careful && !ALL_SMALL(most))
+    return false;
+#endif
+  add_cost(chain, s, LAYER_OUTS(chain, layers - 1), here, known, is_known, high, low, kinks, c0, c1,
+           c2, c3);
+  return true;
+}
 
 // A component of layer `entry` moves: W[unit, input] (x [samples, ins] is what the layer reads) or,
 // where x is null, b[unit]. out [2, lanes] is the cost term's sum, high and low; or, where parts is not
@@ -192,39 +317,39 @@ kernel void chain_difference(int lane_vectors, int samples, int layers, int entr
   const Chain held = {samples, tie_policy, layer, tables, {a0, a1, a2}, {b0, b1, b2}};
   const Chain *const chain = &held;
   const int entry_ins = LAYER_INS(chain, entry);
+  const int entry_outs = LAYER_OUTS(chain, entry);
   real column[2 * CHAIN_WIDTH * VECTOR_WIDTH];
   real first[2 * CHAIN_WIDTH * VECTOR_WIDTH];
   real second[2 * CHAIN_WIDTH * VECTOR_WIDTH];
+  realv reach[2] = {(realv)(0), (realv)(0)};
+  bool has_column = entry + 1 == layers;
   realv step[2];
   realv high[2];
   realv low[2];
-  intv unit[2];
   intv input[2];
   intv kinks[2];
+  Units units;
 #pragma unroll
   for (int v = 0; v < 2; v++) {
     step[v] = LOAD(g + v, move);
-    unit[v] = LANE_INDEX(g + v, unit_at);
+    units.unit[v] = LANE_INDEX(g + v, unit_at);
     input[v] = x == 0 ? (intv)(0) : LANE_INDEX(g + v, input_at);
     high[v] = low[v] = (realv)(0);
     kinks[v] = (intv)(0);
   }
-  // Most lanes of a vector move weights of the same unit.
-  const int common = FIRST_LANE(unit[0]);
-  const bool is_common = !ANY((unit[0] != (intv)(common)) | (unit[1] != (intv)(common)));
-  const bool is_last = entry + 1 == layers;
-  const int next = min(entry + 1, layers - 1);
-  const int next_outs = LAYER_OUTS(chain, next);
-  // The weights by which the moved unit acts on the next layer, gathered once for all samples.
-  if (!is_last) {
-    for (int o = 0; o < next_outs; o++) {
-      int stride;
-      const int row = packed_row(o, next_outs, LAYER_INS(chain, next), &stride);
+  const int moments = LAYER_MOMENTS(chain, entry);
+  const int function_terms = LAYER_ELEMENTS(chain, entry) < 0 ? 0 : HIDDEN_TERMS;
+  units.terms = function_terms + (moments < 0 ? 0 : SERIES_TERMS + 1);
 #pragma unroll
-      for (int v = 0; v < 2; v++)
-        STORE(gather(tables, LAYER_WEIGHTS(chain, next) + row, stride, unit[v]), 2 * o + v, column);
-    }
+  for (int v = 0; v < 2; v++) {
+    const intv block = units.unit[v] / VECTOR_WIDTH;
+    units.at[v] = LAYER_UNITS(chain, entry) + block * (samples * units.terms * VECTOR_WIDTH) +
+                  units.unit[v] % VECTOR_WIDTH;
   }
+  const int common = FIRST_LANE(input[0]);
+  const intv block = (intv)(FIRST_LANE(units.unit[0]) / VECTOR_WIDTH * VECTOR_WIDTH) + LANE_NUMBERS;
+  units.is_block = !ANY((units.unit[0] != block) | (units.unit[1] != block) |
+                        (input[0] != (intv)(common)) | (input[1] != (intv)(common)));
   for (int s = 0; s < samples; s++) {
     if (parts != 0) {
 #pragma unroll
@@ -234,34 +359,65 @@ kernel void chain_difference(int lane_vectors, int samples, int layers, int entr
       }
     }
     realv moved[2];
+    if (units.is_block) {
+      const real factor = x == 0 ? (real)(1) : x[s * entry_ins + common];
+      // Nothing moves in a sample whose input is 0.
+      if (factor == 0)
+        continue;
+      moved[0] = step[0] * factor;
+      moved[1] = step[1] * factor;
+      hidden_unit_steps(chain, entry, s, &units, true, moved, kinks);
+    } else {
 #pragma unroll
-    for (int v = 0; v < 2; v++) {
-      moved[v] = x == 0 ? step[v] : step[v] * gather(x, s * entry_ins, 1, input[v]);
-      moved[v] = is_common ? hidden_step(chain, entry, s, common, moved[v], kinks + v)
-                           : hidden_unit_step(chain, entry, s, unit[v], moved[v], kinks + v);
+      for (int v = 0; v < 2; v++)
+        moved[v] = x == 0 ? step[v] : step[v] * gather(x, s * entry_ins, 1, input[v]);
+      hidden_unit_steps(chain, entry, s, &units, false, moved, kinks);
     }
-    // An input of 0, a unit that is off: nothing moves in this sample.
+    // Nor where the unit is off.
     if (!ANY((moved[0] != (realv)(0)) | (moved[1] != (realv)(0))))
       continue;
-    for (int o = 0; o < next_outs; o++) {
+    realv known[2] = {(realv)(0), (realv)(0)};
+    maskv is_known[2] = {(maskv)(0), (maskv)(0)};
+#ifndef LAST_RULE
+    if (moments >= 0) {
+      realv m0[SERIES_TERMS + 1];
+      realv m1[SERIES_TERMS + 1];
+      if (units.is_block)
+        load_units(tables, &units, true, s, function_terms, SERIES_TERMS + 1, m0, m1);
+      else
+        load_units(tables, &units, false, s, function_terms, SERIES_TERMS + 1, m0, m1);
+      known[0] = moment_step(moved[0], m0, c3[s]);
+      known[1] = moment_step(moved[1], m1, c3[s]);
+      is_known[0] = fabs(moved[0]) <= (realv)(tables[moments]);
+      is_known[1] = fabs(moved[1]) <= (realv)(tables[moments]);
+    }
+    if (!ANY(!(is_known[0] & is_known[1]))) {
+      add_compensated(high, low, known[0]);
+      add_compensated(high + 1, low + 1, known[1]);
+    } else
+#endif
+    {
+      // The weights by which the moved unit acts on the next layer, gathered once for all samples.
+      if (!has_column) {
+        const int next_outs = LAYER_OUTS(chain, entry + 1);
+        for (int o = 0; o < next_outs; o++) {
+          int stride;
+          const int at = packed_row(o, next_outs, LAYER_INS(chain, entry + 1), &stride);
 #pragma unroll
-      for (int v = 0; v < 2; v++) {
-        const realv z = is_last ? (INT_TO_MASK(unit[v] == (intv)(o)) ? moved[v] : (realv)(0))
-                                : LOAD(2 * o + v, column) * moved[v];
-        STORE(z, 2 * o + v, first);
+          for (int v = 0; v < 2; v++) {
+            const realv w =
+                gather(tables, LAYER_WEIGHTS(chain, entry + 1) + at, stride, units.unit[v]);
+            STORE(w, 2 * o + v, column);
+            reach[v] = LARGEST(reach[v], w);
+          }
+        }
+        has_column = true;
       }
+      if (!go_on(chain, layers, entry, s, &units, moved, column, reach, first, second, false, known,
+                 is_known, high, low, kinks, c0, c1, c2, c3))
+        go_on(chain, layers, entry, s, &units, moved, column, reach, first, second, true, known,
+              is_known, high, low, kinks, c0, c1, c2, c3);
     }
-    if (!is_last && LAYER_COEFFICIENTS(chain, next) >= 0)
-      apply_hidden(chain, next, s, first, kinks);
-    real *here = first;
-    real *there = second;
-    for (int l = entry + 2; l < layers; l++) {
-      chain_layer(chain, l, s, here, there, kinks);
-      real *const swapped = here;
-      here = there;
-      there = swapped;
-    }
-    add_cost(chain, s, LAYER_OUTS(chain, layers - 1), here, high, low, kinks, c0, c1, c2, c3);
     if (parts != 0) {
 #pragma unroll
       for (int v = 0; v < 2; v++)

@@ -8,6 +8,7 @@
 
 // MASK_TO_INT: the condition of a comparison of reals as integers, -1 or 0 in each lane.
 // INT_TO_MASK: the condition of a comparison of integers, to choose between reals.
+// LANE_NUMBERS: 0, 1, 2, ... in the lanes of a vector.
 #if VECTOR_WIDTH == 1
 #define MASK_TO_INT(condition) (-(condition))
 #define INT_TO_MASK(condition) (condition)
@@ -22,6 +23,18 @@
 #endif
 #define ANY(condition) any(condition)
 #define FIRST_LANE(v) ((v).s0)
+#endif
+
+#if VECTOR_WIDTH == 1
+#define LANE_NUMBERS 0
+#elif VECTOR_WIDTH == 2
+#define LANE_NUMBERS ((int2)(0, 1))
+#elif VECTOR_WIDTH == 4
+#define LANE_NUMBERS ((int4)(0, 1, 2, 3))
+#elif VECTOR_WIDTH == 8
+#define LANE_NUMBERS ((int8)(0, 1, 2, 3, 4, 5, 6, 7))
+#else
+#define LANE_NUMBERS ((int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
 #endif
 
 #define KINK_CROSSED 1

@@ -78,11 +78,28 @@ package struct LaneIndex: Sendable, Equatable {
     if case .digit(let divisor, let modulus) = steps.first, steps.count == 1,
       let divisor = UInt32(exactly: divisor), let modulus = UInt32(exactly: modulus)
     {
-      // 32 bits divide in a third of the time that 64 do.
-      if divisor == 1 { return components.map { Int32(UInt32($0) % modulus) } }
-      return components.map { Int32(UInt32($0) / divisor % modulus) }
+      return Self.digits(components, divisor, modulus)
     }
     return components.map { Int32(self($0)) }
+  }
+
+  /// component / divisor mod modulus. Most components are the one before or its neighbour, for which
+  /// nothing needs to be divided.
+  private static func digits(_ components: [Int32], _ divisor: UInt32, _ modulus: UInt32) -> [Int32]
+  {
+    var last: UInt32?
+    var (rest, digit): (UInt32, UInt32) = (0, 0)
+    return components.map { component in
+      let component = UInt32(component)
+      if let last, component == last + 1 {
+        rest += 1
+        if rest == divisor { (rest, digit) = (0, digit + 1 == modulus ? 0 : digit + 1) }
+      } else if component != last {
+        (rest, digit) = (component % divisor, component / divisor % modulus)
+      }
+      last = component
+      return Int32(digit)
+    }
   }
 }
 

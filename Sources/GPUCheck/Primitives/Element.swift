@@ -149,6 +149,12 @@ package struct Element: Primitive {
   }
 }
 
+extension ElementFunction {
+  /// The terms of the function's series at each of some points, `[terms][points]`; none where small
+  /// steps have no series.
+  func series(_ x: [Double]) -> [[Double]] { visit(SeriesVisitor(x: x)) }
+}
+
 /// The arguments of element.cl, in its order.
 private struct ElementArguments: KernelArguments {
   var kernel: String
@@ -212,6 +218,20 @@ private struct SlopeVisitor: ElementVisitor {
   var y: Double
   var a: SIMD4<Double>
   func visit<Rule: ElementRule>(_ rule: Rule.Type) -> Slope { rule.slope(x, y, a) }
+}
+
+/// The series of a function at each of some points, `[terms][points]`; none where it has none.
+private struct SeriesVisitor: ElementVisitor {
+  var x: [Double]
+
+  func visit<Rule: ElementRule>(_ rule: Rule.Type) -> [[Double]] {
+    guard let terms = rule.series(0)?.count else { return [] }
+    var tables = [[Double]](repeating: [], count: terms)
+    for x in x {
+      for (n, term) in (rule.series(x) ?? []).enumerated() { tables[n].append(term) }
+    }
+    return tables
+  }
 }
 
 private struct CurvatureVisitor: ElementVisitor {

@@ -4,9 +4,9 @@ import Kernels
 struct ChainTables {
   private let chain: LaneChain
   private let attributes: (hidden: SIMD4<Double>, last: SIMD4<Double>)
-  /// `[layers, 4]`: outs, where weights and coefficients begin, ins.
+  /// `[layers, 6]`: outs, ins, and where weights, elements, units and moments begin.
   private let layers: Buffer
-  /// Each layer's packed weights, and its coefficients `[coefficients, samples, outs]`.
+  /// Each layer's weights, elements and units, as kernels/chain.cl has them.
   private let tables: Buffer
   /// What each layer reads.
   private let inputs: [Buffer]
@@ -19,25 +19,34 @@ struct ChainTables {
 
   init(
     _ chain: LaneChain, _ context: Context, _ baseline: Baseline, _ precision: Precision,
-    tieRoundoff: Double
+    vectorWidth width: Int, tieRoundoff: Double
   ) throws {
     self.chain = chain
     var table: [Double] = []
     var places: [Int32] = []
-    for layer in chain.layers {
-      places += [Int32(layer.outs), Int32(table.count)]
+    for (number, layer) in chain.layers.enumerated() {
+      places += [Int32(layer.outs), Int32(layer.ins), Int32(table.count)]
       Self.pack(baseline.values[layer.weights], layer, into: &table)
+      // Of each term a table [samples, outs].
+      var terms: [[Double]] = []
       if let element = layer.element {
-        places.append(Int32(table.count))
         for case .values(let values) in baseline.coefficients(
           element.node, mode: .difference, tieRoundoff: tieRoundoff)
         {
-          table += values
+          terms.append(values)
         }
-      } else {
-        places.append(-1)
+        terms += element.function.series(baseline.values[layer.z])
       }
-      places.append(Int32(layer.ins))
+      places.append(terms.isEmpty ? -1 : Int32(table.count))
+      for element in 0..<(terms.first?.count ?? 0) {
+        for term in terms { table.append(term[element]) }
+      }
+      let moments = CostMoments(chain, layer: number, baseline)
+      terms += moments?.terms ?? []
+      places.append(Int32(table.count))
+      Self.pack(units: terms, samples: chain.samples, layer.outs, width: width, into: &table)
+      places.append(moments == nil ? -1 : Int32(table.count))
+      if let moments { table.append(moments.largestStep(precision)) }
     }
     layers = try Buffer(context, elements: places)
     tables = try Buffer(context, reals: table, precision)
@@ -75,15 +84,31 @@ struct ChainTables {
     }
   }
 
+  /// Appends the terms `[samples, outs]` of a layer's units: `[blocks, samples, terms, width]`, and 0 for
+  /// units that are missing.
+  private static func pack(
+    units terms: [[Double]], samples: Int, _ outs: Int, width: Int, into table: inout [Double]
+  ) {
+    for first in stride(from: 0, to: outs, by: width) {
+      for sample in 0..<samples {
+        for term in terms {
+          for unit in first..<first + width {
+            table.append(unit < outs ? term[sample * outs + unit] : 0)
+          }
+        }
+      }
+    }
+  }
+
   static let kernel = "chain_difference"
 
-  /// Multiply-adds of a lane from where it enters.
-  func work(_ entry: LanePlan.ChainEntry?) -> Double {
-    guard let entry else { return 0 }
+  /// Multiply-adds of a lane from where it enters, and how many inputs a unit has there.
+  func cost(_ entry: LanePlan.ChainEntry) -> (work: Double, inputs: Int) {
     let after = chain.layers.dropFirst(entry.layer + 1)
     // The first layer after it meets one moving input.
     let products = after.dropFirst().reduce(after.first?.outs ?? 1) { $0 + $1.ins * $1.outs }
-    return Double(chain.samples) * Double(products)
+    let inputs = entry.isBias ? 1 : chain.layers[entry.layer].ins
+    return (Double(chain.samples) * Double(products), inputs)
   }
 
   /// The samples that lanes are taken through.
@@ -132,6 +157,7 @@ extension LaneChain {
     if let hidden {
       files += hidden.kernel.files
       defines += Self.defines(of: hidden, "")
+      if !hidden.series([]).isEmpty { defines.append(("SERIES", "1")) }
     }
     if case .element(_, let function) = cost {
       files += function.kernel.files

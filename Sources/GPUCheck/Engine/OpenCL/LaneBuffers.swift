@@ -12,6 +12,8 @@ struct LaneBuffers {
   let slots: [Buffer]
   /// The terms' sums: `[2, lanes]` each.
   let sums: [Buffer]
+  /// For all that a batch brings and takes away.
+  let staging: LaneStaging
 
   /// Throws where the device has not the memory.
   init(
@@ -33,6 +35,11 @@ struct LaneBuffers {
       return try Buffer(context, realCount: sizes.max() ?? 1, precision)
     }
     sums = try (0..<terms).map { _ in try Buffer(context, realCount: 2 * lanes, precision) }
+    let integers = MemoryLayout<Int32>.stride * lanes
+    let positions = plans.map(\.indices.count).max() ?? 0
+    staging = LaneStaging(
+      pieces: [precision.bytes * lanes] + [Int](repeating: integers, count: positions + 2)
+        + [Int](repeating: 2 * precision.bytes * lanes, count: terms))
   }
 
   /// The buffer that an operand's lanes are in.

@@ -28,10 +28,12 @@ struct LaneSizing {
 
   /// Lanes of a batch: as many as fit the memory (what a CPU's caches hold, or an eighth of a device
   /// of its own, and never more than is left beside tables of so many bytes), no buffer beyond the
-  /// device's largest, no more than all components need, a multiple of two vectors. Throws an
-  /// `InputError` where the least batch is too large for the limit.
+  /// device's largest, no more than all components need, a multiple of two vectors. A chain's lanes hold
+  /// next to nothing: there it is the time of a launch that ends a batch, at whole blocks of units that
+  /// share what they read. Throws an `InputError` where the least batch is too large for the limit.
   func lanes(
-    _ plan: LanePlan, _ precision: Precision, components: Int, beside tables: Int
+    _ plan: LanePlan, _ precision: Precision, components: Int, beside tables: Int,
+    chain: (work: Double, inputs: Int)? = nil
   ) throws -> Int {
     let unit = 2 * vectorWidth
     let laneBytes = plan.elementsPerLane * precision.bytes
@@ -44,8 +46,17 @@ struct LaneSizing {
     let bytes = device.kind == .cpu || device.isSimulator ? min(8 << 20, share) : share
     let largest = device.maxAllocation / (max(plan.widestSlot, 2) * precision.bytes)
     let useful = Self.roundUp(4 * components, to: unit)
-    return unit * Self.spread(max(1, min(bytes / laneBytes, largest, useful, 1 << 20) / unit))
+    guard let chain else {
+      return unit * Self.spread(max(1, min(bytes / laneBytes, largest, useful, 1 << 20) / unit))
+    }
+    let timely = Int(Self.launchWork / max(chain.work, 1))
+    let lanes = max(unit, min(share / laneBytes, largest, useful, timely, 1 << 20))
+    let block = unit * chain.inputs
+    return lanes / (lanes < block ? unit : block) * (lanes < block ? unit : block)
   }
+
+  /// Multiply-adds of one launch: about a tenth of a second on two cores.
+  private static let launchWork = 2e9
 
   /// So many units of lanes, or one less where that is even: elements that lie a power of two apart
   /// would push each other out of the caches.
@@ -62,10 +73,11 @@ struct LaneSizing {
   }
 
   /// The lanes of a launch for so many that are wanted: whole units, an odd number of them where one
-  /// more costs little. No more than a capacity made by `lanes` that holds those wanted.
-  static func padded(_ count: Int, unit: Int) -> Int {
+  /// more costs little, unless they are a chain's. No more than a capacity made by `lanes` that holds
+  /// those wanted.
+  static func padded(_ count: Int, unit: Int, isChain: Bool) -> Int {
     let units = max(1, (count + unit - 1) / unit)
-    return unit * (units >= 16 && units.isMultiple(of: 2) ? units + 1 : units)
+    return unit * (!isChain && units >= 16 && units.isMultiple(of: 2) ? units + 1 : units)
   }
 
   static func roundUp(_ count: Int, to unit: Int) -> Int { (count + unit - 1) / unit * unit }

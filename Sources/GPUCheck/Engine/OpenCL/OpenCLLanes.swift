@@ -54,12 +54,17 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
       context, baseline, mode, moving: Set(plans.flatMap { $0.steps.map(\.node) }), precision,
       tieRoundoff: tieRoundoff, limit: sizing.memoryLimit)
     self.tables = tables
-    chain = try way.map {
-      try ChainTables($0, programs.context, baseline, precision, tieRoundoff: tieRoundoff)
+    let chain = try way.map {
+      try ChainTables(
+        $0, programs.context, baseline, precision, vectorWidth: specialisation.vectorWidth,
+        tieRoundoff: tieRoundoff)
     }
+    self.chain = chain
     let tableBytes = tables.byteCount + (chain?.byteCount ?? 0)
-    capacities = try zip(plans, graph.layout.segments).map {
-      try sizing.lanes($0, precision, components: $1.count, beside: tableBytes)
+    capacities = try zip(plans, graph.layout.segments).map { plan, part in
+      try sizing.lanes(
+        plan, precision, components: part.count, beside: tableBytes,
+        chain: plan.chain.flatMap { chain?.cost($0) })
     }
     termSums = graph.terms.map { baseline.values[$0.node].reduce(0, +) }
     buffers = try allocate()
@@ -144,7 +149,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     let plan = plans[batch.segment]
     var found = TermResults(plan, samples: chain?.samples ?? 0)
     found.flags = try inParts(batch) { range, buffers in
-      let lanes = LaneSizing.padded(range.count, unit: laneUnit)
+      let lanes = LaneSizing.padded(range.count, unit: laneUnit, isChain: plan.chain != nil)
       let samples = try plan.chain == nil ? nil : sampleBuffer(lanes: lanes)
       let results = try run(batch, range, buffers, samples: samples)
       // What a lane's last steps wrote is still in its buffers.
@@ -209,17 +214,27 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     _ batch: LaneBatch, _ range: Range<Int>, _ buffers: LaneBuffers, samples: Buffer? = nil
   ) throws -> LaneResults {
     let plan = plans[batch.segment]
-    let lanes = LaneSizing.padded(range.count, unit: laneUnit)
-    let padding = lanes - range.count
-    let components = Array(batch.components[range]) + [Int32](repeating: 0, count: padding)
-    let steps = batch.moves[range] + [Double](repeating: 0, count: padding)
-    for (number, index) in plan.indices.enumerated() {
-      try index.positions(components).withUnsafeBytes {
-        try queue.write(buffers.indices[batch.segment][number], $0)
-      }
+    let lanes = LaneSizing.padded(range.count, unit: laneUnit, isChain: plan.chain != nil)
+    let staging = buffers.staging
+    staging.clear()
+    var isDone = false
+    // Commands must not outlive what they read and write.
+    defer { if !isDone { try? queue.finish() } }
+    let components = Array(batch.components[range])
+    let positions = plan.indices.map { $0.positions(components) }
+    var order = LaneOrder.asTheyCome
+    if let entry = plan.chain, samples == nil {
+      order = LaneOrder(
+        units: positions[entry.unit], inputs: positions[entry.input], width: vectorWidth)
     }
-    try queue.write(buffers.moves, reals: Array(steps), precision)
-    try [UInt32](repeating: 0, count: lanes).withUnsafeBytes { try queue.write(buffers.flags, $0) }
+    for (buffer, positions) in zip(buffers.indices[batch.segment], positions) {
+      let arranged = order.arranged(positions, lanes: lanes, filler: 0)
+      try queue.write(buffer, staging.copy(arranged), blocking: false)
+    }
+    let moves = order.arranged(Array(batch.moves[range]), lanes: lanes, filler: 0)
+    try queue.write(buffers.moves, staging.copy(reals: moves, precision), blocking: false)
+    let noFlags = [UInt32](repeating: 0, count: lanes)
+    try queue.write(buffers.flags, staging.copy(noFlags), blocking: false)
     for step in plan.steps {
       try launch(step, batch.segment, lanes / vectorWidth, batch.tiePolicy, buffers)
     }
@@ -235,22 +250,27 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
       guard let operand else { continue }
       try launchSum(plan, number, operand, lanes / vectorWidth, buffers)
     }
+    let sums = try graph.terms.indices.map { number -> StagedReals? in
+      guard plan.terms[number] != nil || plan.chain?.term == number else { return nil }
+      let sums = try StagedReals(staging, count: 2 * lanes, precision)
+      try queue.read(buffers.sums[number], into: sums.bytes, blocking: false)
+      return sums
+    }
+    let flags = try staging.piece(UInt32.self, count: lanes)
+    // All that was queued before is done with it.
+    try queue.read(buffers.flags, into: UnsafeMutableRawBufferPointer(flags))
+    isDone = true
     for (number, term) in graph.terms.enumerated() {
-      guard plan.terms[number] != nil || plan.chain?.term == number else {
-        if mode == .value {
-          for lane in values.indices { values[lane] += term.factor * termSums[number] }
-        }
-        continue
-      }
-      let pairs = try queue.reals(of: buffers.sums[number], count: 2 * lanes, precision)
-      for lane in values.indices {
-        values[lane] += term.factor * (pairs[lane] + pairs[lanes + lane])
+      if let sums = sums[number] {
+        sums.addSums(term.factor, lanes: lanes, order, to: &values)
+      } else if mode == .value {
+        for lane in values.indices { values[lane] += term.factor * termSums[number] }
       }
     }
-    let bits = try queue.integers(of: buffers.flags, count: range.count)
     try noteTimes(lanes: lanes, plan)
     return LaneResults(
-      values: values, flags: bits.map { LaneFlags(rawValue: UInt32(bitPattern: $0)) })
+      values: values,
+      flags: order.picked(Array(flags), count: range.count).map { LaneFlags(rawValue: $0) })
   }
 
   private func launch(
@@ -308,7 +328,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     defer { timed = [] }
     for (event, kernel, step) in timed {
       let isChain = step == nil && plan.chain != nil && kernel == ChainTables.kernel
-      let work = isChain ? chain?.work(plan.chain) ?? 0 : step?.work ?? 0
+      let work = isChain ? plan.chain.flatMap { chain?.cost($0).work } ?? 0 : step?.work ?? 0
       let moved = step.map { step in
         step.outputElements
           + zip(step.inputs, step.inputShapes).reduce(0) { sum, input in

@@ -24,6 +24,10 @@ package protocol ElementRule: Sendable {
 
   /// f″(x), for how an error of x reaches f′.
   static func curvature(_ x: Double, _ y: Double, _ a: SIMD4<Double>) -> Double
+
+  /// The terms c₁ to c₅ of f(x + d) − f(x) = Σ cₙ·dⁿ, whose rest is below half a unit in the last place
+  /// for small steps (kernels/small.cl); nil for functions of which that is not known.
+  static func series(_ x: Double) -> [Double]?
 }
 
 /// A derivative and the size of the terms that were summed to form it.
@@ -38,6 +42,8 @@ extension ElementRule {
     let h = 1e-5
     return (slope(x + h, y, a).value - slope(x - h, y, a).value) / (2 * h)
   }
+
+  package static func series(_ x: Double) -> [Double]? { nil }
 }
 
 /// Where an element family's kernel text is.

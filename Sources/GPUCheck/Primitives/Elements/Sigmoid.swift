@@ -47,4 +47,15 @@ package enum SigmoidRule: ElementRule {
     // Usually formed as s·(1 − s), whose second factor carries the rounding of s.
     Slope(value: of(x) * of(-x), terms: of(x))
   }
+
+  /// From σ′ = σ − σ²: (n + 1)·c_{n+1} = c_n·(t − s) − Σ_{0<i<n} c_i·c_{n−i}, c₁ = s·t.
+  package static func series(_ x: Double) -> [Double]? {
+    let (s, t) = (of(x), of(-x))
+    var c = [0, s * t]
+    for n in 1..<5 {
+      let products = (1..<n).reduce(0) { $0 + c[$1] * c[n - $1] }
+      c.append((c[n] * (t - s) - products) / Double(n + 1))
+    }
+    return Array(c.dropFirst())
+  }
 }

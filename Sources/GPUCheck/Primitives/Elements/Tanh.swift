@@ -30,4 +30,12 @@ package enum TanhRule: ElementRule {
     let squared = Double.tanh(x) * Double.tanh(x)
     return Slope(value: 4 * SigmoidRule.of(2 * x) * SigmoidRule.of(-2 * x), terms: 2 * squared)
   }
+
+  package static func series(_ x: Double) -> [Double]? {
+    var power = 2.0
+    return SigmoidRule.series(2 * x)?.map { term in
+      power *= 2
+      return power * term
+    }
+  }
 }
