@@ -26,8 +26,23 @@ package struct Perturbation: Sendable {
     package var flags: LaneFlags
   }
 
+  /// The changes of one component, as its lanes brought them.
+  package struct Changes: RandomAccessCollection {
+    fileprivate let moves: UnsafePointer<Double>
+    fileprivate let values: UnsafePointer<Double>
+    fileprivate let flags: UnsafePointer<LaneFlags>
+    fileprivate let still: Double
+    fileprivate let base: Double
+    package let endIndex: Int
+    package var startIndex: Int { 0 }
+
+    package subscript(at: Int) -> Change {
+      Change(step: moves[at] - still, value: values[at] - base, flags: flags[at])
+    }
+  }
+
   /// Components that are on their way at a time: what the host holds lanes for.
-  private static let window = 1 << 17
+  private static let window = 1 << 18
 
   /// Takes every component by each of the steps; `[components][steps]`. `advance` is told how many
   /// components were done each time some come back.
@@ -48,15 +63,16 @@ package struct Perturbation: Sendable {
     var changes: [[Change]] = []
     changes.reserveCapacity(components.count)
     try forEach(of: components, stepsOf: stepsOf, tiePolicy: tiePolicy, advance: advance) {
-      changes.append($1)
+      changes.append(Array($1))
     }
     return changes
   }
 
-  /// As above, handing on each component's changes, in order, with its place in the list.
+  /// As above, handing on each component's changes, in order, with its place in the list; they are to
+  /// be used at once.
   package func forEach(
     of components: [Int], stepsOf: (Int) -> [Double], tiePolicy: TiePolicy = .natural,
-    advance: (Int) throws -> Void = { _ in }, deliver: (Int, [Change]) -> Void
+    advance: (Int) throws -> Void = { _ in }, deliver: (Int, Changes) -> Void
   ) throws {
     for start in stride(from: 0, to: components.count, by: Self.window) {
       let window = start..<min(start + Self.window, components.count)
@@ -68,7 +84,7 @@ package struct Perturbation: Sendable {
 
   private func evaluate(
     _ components: ArraySlice<Int>, _ stepsOf: (Int) -> [Double], _ tiePolicy: TiePolicy,
-    _ advance: (Int) throws -> Void, _ deliver: (Int, [Change]) -> Void
+    _ advance: (Int) throws -> Void, _ deliver: (Int, Changes) -> Void
   ) throws {
     let (batches, lanesEach) = try batches(components, stepsOf, tiePolicy)
     // Lanes come back in any order; components are counted as their lanes add up.
@@ -78,15 +94,28 @@ package struct Perturbation: Sendable {
       lanesDone += count
       try advance(lanesDone / lanesEach - before)
     }
-    var (batch, lane) = (0, 0)
-    var changes: [Change] = []
-    for (place, component) in zip(components.indices, components) {
-      if lane == batches[batch].count { (batch, lane) = (batch + 1, 0) }
-      changes.removeAll(keepingCapacity: true)
-      let lanes = lane..<lane + lanesEach
-      append(component, batches[batch], results[batch], lanes, to: &changes)
-      deliver(place, changes)
-      lane = lanes.upperBound
+    var place = components.startIndex
+    for (batch, found) in zip(batches, results) {
+      batch.moves.withUnsafeBufferPointer { moves in
+        found.values.withUnsafeBufferPointer { values in
+          found.flags.withUnsafeBufferPointer { flags in
+            guard let moves = moves.baseAddress, let values = values.baseAddress,
+              let flags = flags.baseAddress
+            else { return }
+            let first = needsStillLane ? 1 : 0
+            for lane in stride(from: 0, to: batch.count, by: lanesEach) {
+              deliver(
+                place,
+                Changes(
+                  moves: moves + lane + first, values: values + lane + first,
+                  flags: flags + lane + first, still: still(components[place]),
+                  base: needsStillLane ? values[lane] : mode == .value ? cost : 0,
+                  endIndex: lanesEach - first))
+              place += 1
+            }
+          }
+        }
+      }
     }
   }
 
@@ -102,6 +131,8 @@ package struct Perturbation: Sendable {
       let (segment, _) = layout.locate(components[next])
       let part = layout.segments[segment]
       var batch = LaneBatch(segment: segment, tiePolicy: tiePolicy)
+      let most = min(components.endIndex - next, part.range.upperBound - components[next])
+      batch.reserveCapacity(most * (stepsOf(components[next]).count + (needsStillLane ? 1 : 0)))
       while next < components.endIndex, part.range.contains(components[next]) {
         let component = components[next]
         let index = Int32(component - part.offset)
@@ -124,21 +155,6 @@ package struct Perturbation: Sendable {
   /// What the move of a lane that does not move its component is.
   private func still(_ component: Int) -> Double {
     mode == .value ? precision.rounded(theta[component]) : 0
-  }
-
-  /// Appends the changes of a component, from its lanes' results.
-  private func append(
-    _ component: Int, _ batch: LaneBatch, _ results: LaneResults, _ lanes: Range<Int>,
-    to changes: inout [Change]
-  ) {
-    let still = still(component)
-    let base = needsStillLane ? results.values[lanes.lowerBound] : mode == .value ? cost : 0
-    for lane in lanes.dropFirst(needsStillLane ? 1 : 0) {
-      changes.append(
-        Change(
-          step: batch.moves[lane] - still, value: results.values[lane] - base,
-          flags: results.flags[lane]))
-    }
   }
 
   private func tooSmall(_ step: Double, _ component: Int) -> InputError {

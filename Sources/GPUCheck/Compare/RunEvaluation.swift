@@ -104,7 +104,7 @@ struct RunEvaluation {
 
   /// Where θ + ε and θ − ε were rounded unequally a central difference keeps a part of the second
   /// derivative: (ε⁺ − ε⁻)/2 · J″.
-  private func unevenness(_ list: [Perturbation.Change]) -> Double {
+  private func unevenness(_ list: Perturbation.Changes) -> Double {
     guard scheme == .central else { return 0 }
     let bend = (list[0].value + list[1].value) / (epsilon * epsilon)
     return ((list[0].step + list[1].step) / 2 * bend).magnitude

@@ -60,6 +60,9 @@ package protocol LaneEvaluator: Sendable {
   func wantedLanes(segment: Int) -> Int
   /// How many lanes take no longer than one.
   var laneUnit: Int { get }
+  /// Whether so many as are wanted of a segment take some tenth of a second at most: who asks need not
+  /// find out with fewer.
+  func isPaced(segment: Int) -> Bool
   /// ΔJ or J of every lane. Throws where a device fails.
   func evaluate(_ batch: LaneBatch) throws -> LaneResults
   /// The elements of J's terms in every lane, which `evaluate` sums. Throws where a device fails, and
@@ -71,6 +74,7 @@ package protocol LaneEvaluator: Sendable {
 
 extension LaneEvaluator {
   package var laneUnit: Int { 1 }
+  package func isPaced(segment: Int) -> Bool { false }
   package var notes: [String] { [] }
 
   package func evaluateTerms(_ batch: LaneBatch) throws -> TermResults {

@@ -46,16 +46,19 @@ struct CostMoments {
           isLast ? (c == unit ? 1 : 0) : weights[c * last.outStride + unit * last.inStride]
         }
         let own = weight(y)
+        // Σ p·wⁿ/n! and, last, Σ q·w.
+        var sums = SIMD8<Double>()
         for c in 0..<classes where c != y {
           let w = weight(c) - own
           reach = max(reach, w.isNaN ? .infinity : w.magnitude)
           var term = p[sample * classes + c]
           for n in 0..<Self.order {
             term *= w / Double(n + 1)
-            terms[n][sample * units + unit] += term
+            sums[n] += term
           }
-          terms[Self.order][sample * units + unit] += q[sample * classes + c] * w
+          sums[Self.order] += q[sample * classes + c] * w
         }
+        for n in 0...Self.order { terms[n][sample * units + unit] = sums[n] }
       }
     }
     self.terms = terms

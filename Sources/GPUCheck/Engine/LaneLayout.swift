@@ -87,18 +87,23 @@ package struct LaneIndex: Sendable, Equatable {
   /// nothing needs to be divided.
   private static func digits(_ components: [Int32], _ divisor: UInt32, _ modulus: UInt32) -> [Int32]
   {
-    var last: UInt32?
-    var (rest, digit): (UInt32, UInt32) = (0, 0)
-    return components.map { component in
-      let component = UInt32(component)
-      if let last, component == last + 1 {
-        rest += 1
-        if rest == divisor { (rest, digit) = (0, digit + 1 == modulus ? 0 : digit + 1) }
-      } else if component != last {
-        (rest, digit) = (component % divisor, component / divisor % modulus)
+    [Int32](unsafeUninitializedCapacity: components.count) { digits, count in
+      var last = UInt32.max
+      var (rest, digit): (UInt32, UInt32) = (0, 0)
+      for (lane, component) in components.enumerated() {
+        let component = UInt32(bitPattern: component)
+        if component != last {
+          rest += 1
+          if component != last &+ 1 || last == .max {
+            (rest, digit) = (component % divisor, component / divisor % modulus)
+          } else if rest == divisor {
+            (rest, digit) = (0, digit + 1 == modulus ? 0 : digit + 1)
+          }
+          last = component
+        }
+        digits[lane] = Int32(bitPattern: digit)
       }
-      last = component
-      return Int32(digit)
+      count = components.count
     }
   }
 }
@@ -181,6 +186,11 @@ package struct LaneBatch: Sendable {
   }
 
   package var count: Int { components.count }
+
+  mutating func reserveCapacity(_ lanes: Int) {
+    components.reserveCapacity(lanes)
+    moves.reserveCapacity(lanes)
+  }
 
   /// Adds a lane.
   mutating func append(_ component: Int32, _ move: Double) {

@@ -51,10 +51,25 @@ private func addBlock(
     let first = aView.offset + i * aView.row
     let out = cOffset + i * width
     if bView.column == 1 {
-      for k in 0..<depth {
+      // Four rows of B at a time, in the order of k: C is read and written once for them.
+      var k = 0
+      while k + 4 <= depth {
+        let at = first + k * aView.column
+        let (a0, a1) = (a[at], a[at + aView.column])
+        let (a2, a3) = (a[at + 2 * aView.column], a[at + 3 * aView.column])
+        let row = bView.offset + k * bView.row
+        let (r1, r2, r3) = (row + bView.row, row + 2 * bView.row, row + 3 * bView.row)
+        for j in columns {
+          c[out + j] =
+            c[out + j] + a0 * b[row + j] + a1 * b[r1 + j] + a2 * b[r2 + j] + a3 * b[r3 + j]
+        }
+        k += 4
+      }
+      while k < depth {
         let factor = a[first + k * aView.column]
         let row = bView.offset + k * bView.row
         for j in columns { c[out + j] += factor * b[row + j] }
+        k += 1
       }
     } else {
       for j in columns {

@@ -11,66 +11,84 @@ enum LaneOrder {
   ///
   /// - Parameters:
   ///   - units, inputs: of every lane, in the order of the batch.
-  ///   - width: lanes of a vector.
+  ///   - width: lanes of a vector, a power of two.
   init(units: [Int32], inputs: [Int32], width: Int) {
-    // Lanes of the same input and block of units come together, by counting.
-    let block = { (lane: Int) in Int(units[lane]) / width }
+    let shift = Int32(width.trailingZeroBitCount)
     guard let firstInput = inputs.min(), let lastInput = inputs.max(),
       let firstUnit = units.min(), let lastUnit = units.max()
     else {
       self = .asTheyCome
       return
     }
+    // Lanes of the same input and block of units come together, by counting.
     let span = Int(lastInput - firstInput) + 1
-    let firstBlock = Int(firstUnit) / width
-    let groups = (Int(lastUnit) / width - firstBlock + 1) * span
+    let firstBlock = firstUnit >> shift
+    let groups = (Int(lastUnit >> shift - firstBlock) + 1) * span
     guard groups <= 4 * units.count + 64 else {
       self = .asTheyCome
       return
     }
-    var next = [Int32](repeating: 0, count: groups)
-    let group = { (lane: Int) in
-      (block(lane) - firstBlock) * span + Int(inputs[lane] - firstInput)
+    var places = [Int32](unsafeUninitializedCapacity: units.count) { places, count in
+      for lane in units.indices {
+        let group = Int(units[lane] >> shift - firstBlock) * span + Int(inputs[lane] - firstInput)
+        places[lane] = Int32(truncatingIfNeeded: group)
+      }
+      count = units.count
     }
-    for lane in units.indices { next[group(lane)] += 1 }
+    var counts = [Int32](repeating: 0, count: groups)
+    for group in places { counts[Int(group)] += 1 }
     // First those that fill their vectors, so that none of them has to share with another.
     let pair = Int32(2 * width)
-    let counts = next
-    var place: Int32 = 0
+    var next = counts
+    var end: Int32 = 0
     for isWhole in [true, false] {
-      for (number, count) in counts.enumerated() where count.isMultiple(of: pair) == isWhole {
-        next[number] = place
-        place += count
+      for (group, count) in counts.enumerated() where (count & (pair - 1) == 0) == isWhole {
+        next[group] = end
+        end += count
       }
     }
-    self = .places(
-      units.indices.map { lane in
-        let place = next[group(lane)]
-        next[group(lane)] += 1
-        let within = place % pair
-        return place - within + within % 2 * Int32(width) + within / 2
-      })
+    for lane in places.indices {
+      let group = Int(places[lane])
+      let place = next[group]
+      next[group] += 1
+      let within = place & (pair - 1)
+      places[lane] = place - within + (within & 1) << shift + within >> 1
+    }
+    self = .places(places)
   }
 
-  /// The values of a batch's lanes, where they stand in a launch of so many lanes; `filler` elsewhere.
-  func arranged<Value>(_ values: [Value], lanes: Int, filler: Value) -> [Value] {
-    var arranged = values
+  /// Puts the values of a batch's lanes where they stand in a launch; zeros elsewhere.
+  func arrange<Value: BinaryInteger>(
+    _ values: [Value], in launch: UnsafeMutableBufferPointer<Value>
+  ) {
+    arrange(values, in: launch, filler: 0) { $0 }
+  }
+
+  /// The same of values that become others on the way.
+  @inline(__always)
+  func arrange<Value, Other>(
+    _ values: [Value], in launch: UnsafeMutableBufferPointer<Other>, filler: Other,
+    _ convert: (Value) -> Other
+  ) {
     switch self {
     case .asTheyCome:
-      arranged.reserveCapacity(lanes)
-      arranged += repeatElement(filler, count: lanes - values.count)
+      for (lane, value) in values.enumerated() { launch[lane] = convert(value) }
+      for lane in values.count..<launch.count { launch[lane] = filler }
     case .places(let places):
-      arranged = [Value](repeating: filler, count: lanes)
-      for (place, value) in zip(places, values) { arranged[Int(place)] = value }
+      // What the launch has more stands in its last two vectors.
+      if launch.count > values.count { launch.update(repeating: filler) }
+      for (place, value) in zip(places, values) { launch[Int(place)] = convert(value) }
     }
-    return arranged
   }
 
   /// The opposite: what the first `count` lanes of a batch have in a launch.
-  func picked<Value>(_ values: [Value], count: Int) -> [Value] {
+  @inline(__always)
+  func picked<Value, Other>(
+    _ launch: UnsafeMutableBufferPointer<Value>, count: Int, _ convert: (Value) -> Other
+  ) -> [Other] {
     switch self {
-    case .asTheyCome: Array(values.prefix(count))
-    case .places(let places): places.map { values[Int($0)] }
+    case .asTheyCome: (0..<count).map { convert(launch[$0]) }
+    case .places(let places): places.map { convert(launch[Int($0)]) }
     }
   }
 }

@@ -50,11 +50,13 @@ struct LaneSizing {
       return unit * Self.spread(max(1, min(bytes / laneBytes, largest, useful, 1 << 20) / unit))
     }
     let timely = Int(Self.launchWork / max(chain.work, 1))
-    let lanes = max(unit, min(share / laneBytes, largest, useful, timely, 1 << 20))
+    let lanes = max(unit, min(share / laneBytes, largest, useful, timely, Self.chainLanes))
     let block = unit * chain.inputs
     return lanes / (lanes < block ? unit : block) * (lanes < block ? unit : block)
   }
 
+  /// The most lanes of a chain's launch: what the host prepares of them stays in its caches.
+  private static let chainLanes = 1 << 16
   /// Multiply-adds of one launch: about a tenth of a second on two cores.
   private static let launchWork = 2e9
 

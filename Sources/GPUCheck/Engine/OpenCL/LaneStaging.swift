@@ -40,24 +40,9 @@ final class LaneStaging: @unchecked Sendable {
     used += Self.padded(bytes)
     return piece.bindMemory(to: Value.self)
   }
-
-  /// A copy of values.
-  func copy<Value: BitwiseCopyable>(_ values: [Value]) throws -> UnsafeRawBufferPointer {
-    let piece = try piece(Value.self, count: values.count)
-    _ = piece.initialize(from: values)
-    return UnsafeRawBufferPointer(piece)
-  }
-
-  /// A copy of numbers as a precision holds them.
-  func copy(reals: [Double], _ precision: Precision) throws -> UnsafeRawBufferPointer {
-    guard precision == .f32 else { return try copy(reals) }
-    let piece = try piece(Float.self, count: reals.count)
-    for (at, real) in reals.enumerated() { piece[at] = Float(real) }
-    return UnsafeRawBufferPointer(piece)
-  }
 }
 
-/// Numbers of a device on their way to the host.
+/// Numbers on their way to a device or from it, as a precision holds them.
 enum StagedReals {
   case f64(UnsafeMutableBufferPointer<Double>)
   case f32(UnsafeMutableBufferPointer<Float>)
@@ -70,11 +55,19 @@ enum StagedReals {
       }
   }
 
-  /// Where a command writes them.
+  /// What commands read and write.
   var bytes: UnsafeMutableRawBufferPointer {
     switch self {
     case .f64(let reals): UnsafeMutableRawBufferPointer(reals)
     case .f32(let reals): UnsafeMutableRawBufferPointer(reals)
+    }
+  }
+
+  /// Puts the values of a batch's lanes where they stand in a launch.
+  func arrange(_ values: [Double], _ order: LaneOrder) {
+    switch self {
+    case .f64(let reals): order.arrange(values, in: reals, filler: 0) { $0 }
+    case .f32(let reals): order.arrange(values, in: reals, filler: 0) { Float($0) }
     }
   }
 

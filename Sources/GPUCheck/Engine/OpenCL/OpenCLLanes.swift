@@ -99,6 +99,11 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
 
   package func wantedLanes(segment: Int) -> Int { lock.withLock { capacities[segment] } }
 
+  /// A chain's lanes are counted by their work.
+  package func isPaced(segment: Int) -> Bool {
+    plans[segment].chain != nil && plans[segment].steps.isEmpty
+  }
+
   package var notes: [String] {
     lock.withLock {
       guard let shortage else { return [] }
@@ -193,6 +198,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
           self.buffers = buffers
           let capacity = buffers.capacities[batch.segment]
           let part = try evaluate(first..<min(first + capacity, batch.count), buffers)
+          if part.values.count == batch.count { return part }
           results.values += part.values
           results.flags += part.flags
         } catch let error as OpenCLError where error.isOutOfMemory {
@@ -220,21 +226,24 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     var isDone = false
     // Commands must not outlive what they read and write.
     defer { if !isDone { try? queue.finish() } }
-    let components = Array(batch.components[range])
-    let positions = plan.indices.map { $0.positions(components) }
+    let batch = batch[range]
+    let positions = plan.indices.map { $0.positions(batch.components) }
     var order = LaneOrder.asTheyCome
     if let entry = plan.chain, samples == nil {
       order = LaneOrder(
         units: positions[entry.unit], inputs: positions[entry.input], width: vectorWidth)
     }
     for (buffer, positions) in zip(buffers.indices[batch.segment], positions) {
-      let arranged = order.arranged(positions, lanes: lanes, filler: 0)
-      try queue.write(buffer, staging.copy(arranged), blocking: false)
+      let arranged = try staging.piece(Int32.self, count: lanes)
+      order.arrange(positions, in: arranged)
+      try queue.write(buffer, UnsafeRawBufferPointer(arranged), blocking: false)
     }
-    let moves = order.arranged(Array(batch.moves[range]), lanes: lanes, filler: 0)
-    try queue.write(buffers.moves, staging.copy(reals: moves, precision), blocking: false)
-    let noFlags = [UInt32](repeating: 0, count: lanes)
-    try queue.write(buffers.flags, staging.copy(noFlags), blocking: false)
+    let moves = try StagedReals(staging, count: lanes, precision)
+    moves.arrange(batch.moves, order)
+    try queue.write(buffers.moves, UnsafeRawBufferPointer(moves.bytes), blocking: false)
+    let noFlags = try staging.piece(UInt32.self, count: lanes)
+    noFlags.update(repeating: 0)
+    try queue.write(buffers.flags, UnsafeRawBufferPointer(noFlags), blocking: false)
     for step in plan.steps {
       try launch(step, batch.segment, lanes / vectorWidth, batch.tiePolicy, buffers)
     }
@@ -270,7 +279,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     try noteTimes(lanes: lanes, plan)
     return LaneResults(
       values: values,
-      flags: order.picked(Array(flags), count: range.count).map { LaneFlags(rawValue: $0) })
+      flags: order.picked(flags, count: range.count) { LaneFlags(rawValue: $0) })
   }
 
   private func launch(

@@ -113,6 +113,12 @@ final class LaneBoard: @unchecked Sendable {
   var allResults: [LaneResults] { lock.withLock { results } }
 
   private func store(_ found: LaneResults, _ batch: Int, _ range: Range<Int>) {
+    if range.count == batches[batch].count, found.values.count == range.count,
+      found.flags.count == range.count
+    {
+      results[batch] = found
+      return
+    }
     results[batch].values.replaceSubrange(range, with: found.values)
     results[batch].flags.replaceSubrange(range, with: found.flags)
   }
@@ -121,7 +127,8 @@ final class LaneBoard: @unchecked Sendable {
 extension LaneBatch {
   /// Some of the lanes.
   subscript(range: Range<Int>) -> LaneBatch {
-    LaneBatch(
+    if range == 0..<count { return self }
+    return LaneBatch(
       segment: segment, components: Array(components[range]), moves: Array(moves[range]),
       tiePolicy: tiePolicy)
   }

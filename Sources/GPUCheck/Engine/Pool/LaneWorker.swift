@@ -49,8 +49,10 @@ package final class LaneWorker: @unchecked Sendable {
       // The last lanes are shared too: nobody takes more than its part of what is left.
       let fair = sharers > 1 ? max(1, board.waiting / (2 * sharers)) : .max
       let part = board.take { segment in
+        let most = evaluator.wantedLanes(segment: segment)
         let wanted = min(
-          fair, pace.lanes(segment: segment, atMost: evaluator.wantedLanes(segment: segment)))
+          fair,
+          evaluator.isPaced(segment: segment) ? most : pace.lanes(segment: segment, atMost: most))
         // Less than a unit takes as long as a whole one.
         return max(wanted, evaluator.laneUnit)
       }

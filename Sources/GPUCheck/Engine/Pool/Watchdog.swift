@@ -176,6 +176,7 @@ private struct WatchedEvaluator: LaneEvaluator {
   var notes: [String] { watchdog.hasLeftDevice ? [] : evaluator.notes }
 
   func wantedLanes(segment: Int) -> Int { evaluator.wantedLanes(segment: segment) }
+  func isPaced(segment: Int) -> Bool { evaluator.isPaced(segment: segment) }
 
   func evaluate(_ batch: LaneBatch) throws -> LaneResults {
     try watchdog.run("evaluating \(TextFormat.count(batch.count, "lane"))") {
