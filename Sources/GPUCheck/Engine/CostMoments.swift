@@ -12,6 +12,8 @@ struct CostMoments {
 
   /// As many as small steps need: SERIES_TERMS of kernels/chain.cl.
   private static let order = 5
+  /// How many tables there are.
+  static let count = order + 1
   /// The most multiplications that forming them may take: few, beside lanes that save as many each.
   private static let mostWork = 1 << 26
 
@@ -37,7 +39,7 @@ struct CostMoments {
     let isLast = number == chain.layers.count - 1
     let weights = baseline.values[last.weights]
     var terms = [[Double]](
-      repeating: [Double](repeating: 0, count: chain.samples * units), count: Self.order + 1)
+      repeating: [Double](repeating: 0, count: chain.samples * units), count: Self.count)
     var reach = 0.0
     for sample in 0..<chain.samples {
       let y = Int(label[sample])

@@ -60,14 +60,14 @@ package struct LaneChain: Sendable {
   /// The element function that all hidden layers share; nil where they have none.
   var hidden: ElementFunction? { layers.lazy.compactMap(\.element?.function).first }
 
-  /// The longest chain of a graph; nil where it has none.
+  /// The longest chain of a graph; nil where it has none, or none of its tensors' lanes enter it.
   package init?(_ graph: Graph) {
     var found: LaneChain?
     for term in graph.terms.indices {
       let chain = ChainSearch(graph).chain(term: term)
       if let chain, chain.layers.count > found?.layers.count ?? 0 { found = chain }
     }
-    guard let found else { return nil }
+    guard let found, found.entries.contains(where: { $0 != nil }) else { return nil }
     self = found
   }
 

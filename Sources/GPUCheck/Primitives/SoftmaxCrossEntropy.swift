@@ -83,19 +83,12 @@ package struct SoftmaxCrossEntropy: Primitive {
         for lane in 0..<lanes { out[lane] = rowCall.value(lane) }
         continue
       }
-      var lane = 0
-      while lane + 8 <= lanes {
-        if !rowCall.storeSmallSteps(lane, out) {
-          for other in lane..<lane + 8 { out[other] = rowCall.difference(other) }
-        }
-        lane += 8
-      }
-      for other in lane..<lanes { out[other] = rowCall.difference(other) }
+      rowCall.storeDifferences(out)
     }
   }
 
   /// A row of logits as the lanes have it.
-  private struct Row<T: LaneReal> {
+  struct Row<T: LaneReal> {
     /// `[classes, lanes]`.
     let z: UnsafePointer<T>
     let p: UnsafePointer<T>
@@ -104,6 +97,19 @@ package struct SoftmaxCrossEntropy: Primitive {
     let classes: Int
     let y: Int
     let mass: T
+
+    /// The cost's difference in every lane.
+    @inline(__always)
+    func storeDifferences(_ out: UnsafeMutablePointer<T>) {
+      var lane = 0
+      while lane + 8 <= lanes {
+        if !storeSmallSteps(lane, out) {
+          for other in lane..<lane + 8 { out[other] = difference(other) }
+        }
+        lane += 8
+      }
+      for other in lane..<lanes { out[other] = difference(other) }
+    }
 
     /// Eight lanes by series; false, and nothing done, where a step is too large for them.
     @inline(__always)

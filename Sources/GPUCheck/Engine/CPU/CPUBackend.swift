@@ -3,7 +3,11 @@ import Kernels
 
 /// Lanes in plain Swift on the host's cores: runs everywhere, and is the twin of every kernel.
 package struct CPUBackend: Backend {
-  package init() {}
+  /// Whether lanes take a `LaneChain` where there is one. Without, every operator is evaluated by itself:
+  /// another way to the same numbers, for whoever looks results over.
+  private let takesChains: Bool
+
+  package init(takesChains: Bool = true) { self.takesChains = takesChains }
 
   package var name: String {
     "CPU without OpenCL, \(ProcessInfo.processInfo.activeProcessorCount) threads"
@@ -16,14 +20,15 @@ package struct CPUBackend: Backend {
   package func prepare(
     _ baseline: Baseline, mode: LaneMode, precision: Precision, tieRoundoff: Double
   ) throws -> any LaneEvaluator {
+    let chain = takesChains && mode == .difference ? LaneChain(baseline.graph) : nil
     // The closures are where generic code meets its precision: the compiler specialises from here.
     switch precision {
     case .f64:
-      let lanes = try CPULanes<Double>(baseline, mode, tieRoundoff: tieRoundoff)
+      let lanes = try CPULanes<Double>(baseline, mode, chain: chain, tieRoundoff: tieRoundoff)
       return CPUEvaluator(
         mode: mode, precision: precision, run: { lanes.run($0) }, runTerms: { lanes.runTerms($0) })
     case .f32:
-      let lanes = try CPULanes<Float>(baseline, mode, tieRoundoff: tieRoundoff)
+      let lanes = try CPULanes<Float>(baseline, mode, chain: chain, tieRoundoff: tieRoundoff)
       return CPUEvaluator(
         mode: mode, precision: precision, run: { lanes.run($0) }, runTerms: { lanes.runTerms($0) })
     }

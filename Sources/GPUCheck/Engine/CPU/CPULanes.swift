@@ -8,6 +8,9 @@ package final class CPULanes<T: LaneReal>: @unchecked Sendable {
   private let graph: Graph
   private let mode: LaneMode
   private let plans: [LanePlan]
+  private let chain: ChainLanes<T>?
+  /// The ways without the chain, on which all of a term's elements are met.
+  private let longPlans: [LanePlan]
   /// Each node's tables, rounded once; empty where a place stays so.
   private let tables: [[[T]]]
   private let integers: [[[Int32]]]
@@ -17,16 +20,23 @@ package final class CPULanes<T: LaneReal>: @unchecked Sendable {
   private let termSums: [Double]
   private let pool = ScratchPool<T>()
 
-  package init(_ baseline: Baseline, _ mode: LaneMode, tieRoundoff: Double) throws {
+  package init(
+    _ baseline: Baseline, _ mode: LaneMode, chain: LaneChain?, tieRoundoff: Double
+  ) throws {
     graph = baseline.graph
     self.mode = mode
-    plans = try baseline.graph.layout.segments.indices.map {
-      try LanePlan(graph: baseline.graph, segment: $0, mode: mode)
+    let ways = { (chain: LaneChain?) in
+      try baseline.graph.layout.segments.indices.map {
+        try LanePlan(graph: baseline.graph, segment: $0, mode: mode, chain: chain)
+      }
     }
+    longPlans = try ways(nil)
+    plans = try chain.map { try ways($0) } ?? longPlans
+    self.chain = chain.map { ChainLanes($0, baseline, tieRoundoff: tieRoundoff) }
     // Doubles are shared with the baseline, not copied.
     let base = baseline.values.map { ($0 as? [T]) ?? $0.map { T($0) } }
     self.base = base
-    let moving = Set(plans.flatMap { $0.steps.map(\.node) })
+    let moving = Set(longPlans.flatMap { $0.steps.map(\.node) })
     tables = baseline.graph.nodes.indices.map { node in
       guard moving.contains(node) else { return [] }
       return baseline.coefficients(node, mode: mode, tieRoundoff: tieRoundoff).map { table in
@@ -52,15 +62,24 @@ package final class CPULanes<T: LaneReal>: @unchecked Sendable {
   }
 
   /// ΔJ or J of every lane.
-  package func run(_ batch: LaneBatch) -> LaneResults { run(batch) { _, _ in } }
+  package func run(_ batch: LaneBatch) -> LaneResults {
+    let plan = plans[batch.segment]
+    var results = run(batch, plan) { _, _ in }
+    if let chain, let entry = plan.chain {
+      let sums = chain.run(batch, plan, entry, flags: &results.flags)
+      let factor = graph.terms[entry.term].factor
+      for (lane, sum) in sums.enumerated() { results.values[lane] += factor * sum }
+    }
+    return results
+  }
 
   /// The elements of J's terms in every lane.
   package func runTerms(_ batch: LaneBatch) -> TermResults {
-    let plan = plans[batch.segment]
+    let plan = longPlans[batch.segment]
     let lock = NSLock()
     // Chunks come in any order.
     nonisolated(unsafe) var parts: [(first: Int, arrays: [[Double]])] = []
-    let results = run(batch) { range, scratch in
+    let results = run(batch, plan) { range, scratch in
       let arrays = plan.terms.map { operand -> [Double] in
         guard let operand else { return [] }
         let stored = operand.layout.stored(of: self.base[operand.node].count)
@@ -84,9 +103,8 @@ package final class CPULanes<T: LaneReal>: @unchecked Sendable {
   /// As above; `read` is given each chunk's lanes and its buffers as they were left, on the thread
   /// that worked on it.
   private func run(
-    _ batch: LaneBatch, read: @Sendable (Range<Int>, Scratch<T>) -> Void
+    _ batch: LaneBatch, _ plan: LanePlan, read: @Sendable (Range<Int>, Scratch<T>) -> Void
   ) -> LaneResults {
-    let plan = plans[batch.segment]
     let chunk = chunkLanes(plan)
     let chunks = (batch.count + chunk - 1) / chunk
     var values = [Double](repeating: 0, count: batch.count)

@@ -87,6 +87,14 @@ enum SmallStep {
     x - x * x * (0.5 - x * (1 / 3 - x * (0.25 - x / 5)))
   }
 
+  /// log(1 + x) of eight lanes, each as it would be alone.
+  @inline(__always)
+  static func logOnePlus<T: LaneReal>(_ x: LaneVector<T>) -> LaneVector<T> {
+    let (third, fifth): (T, T) = (1 / 3, 1 / 5)
+    let (half, quarter): (T, T) = (0.5, 0.25)
+    return x - x * x * (half - x * (third - x * (quarter - x * fifth)))
+  }
+
   /// exp(x) − 1 of eight lanes, each as it would be alone.
   @inline(__always)
   static func expMinusOne<T: LaneReal>(_ x: LaneVector<T>) -> LaneVector<T> {

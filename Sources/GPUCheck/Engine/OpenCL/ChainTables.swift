@@ -27,26 +27,13 @@ struct ChainTables {
     for (number, layer) in chain.layers.enumerated() {
       places += [Int32(layer.outs), Int32(layer.ins), Int32(table.count)]
       Self.pack(baseline.values[layer.weights], layer, into: &table)
-      // Of each term a table [samples, outs].
-      var terms: [[Double]] = []
-      if let element = layer.element {
-        for case .values(let values) in baseline.coefficients(
-          element.node, mode: .difference, tieRoundoff: tieRoundoff)
-        {
-          terms.append(values)
-        }
-        terms += element.function.series(baseline.values[layer.z])
-      }
-      places.append(terms.isEmpty ? -1 : Int32(table.count))
-      for element in 0..<(terms.first?.count ?? 0) {
-        for term in terms { table.append(term[element]) }
-      }
-      let moments = CostMoments(chain, layer: number, baseline)
-      terms += moments?.terms ?? []
+      let terms = ChainTerms(chain, layer: number, baseline, tieRoundoff: tieRoundoff)
+      places.append(terms.function.isEmpty ? -1 : Int32(table.count))
+      table += terms.elements
       places.append(Int32(table.count))
-      Self.pack(units: terms, samples: chain.samples, layer.outs, width: width, into: &table)
-      places.append(moments == nil ? -1 : Int32(table.count))
-      if let moments { table.append(moments.largestStep(precision)) }
+      table += terms.units(samples: chain.samples, outs: layer.outs, width: width)
+      places.append(terms.moments == nil ? -1 : Int32(table.count))
+      if let moments = terms.moments { table.append(moments.largestStep(precision)) }
     }
     layers = try Buffer(context, elements: places)
     tables = try Buffer(context, reals: table, precision)
@@ -81,22 +68,6 @@ struct ChainTables {
         }
       }
       first += rows
-    }
-  }
-
-  /// Appends the terms `[samples, outs]` of a layer's units: `[blocks, samples, terms, width]`, and 0 for
-  /// units that are missing.
-  private static func pack(
-    units terms: [[Double]], samples: Int, _ outs: Int, width: Int, into table: inout [Double]
-  ) {
-    for first in stride(from: 0, to: outs, by: width) {
-      for sample in 0..<samples {
-        for term in terms {
-          for unit in first..<first + width {
-            table.append(unit < outs ? term[sample * outs + unit] : 0)
-          }
-        }
-      }
     }
   }
 

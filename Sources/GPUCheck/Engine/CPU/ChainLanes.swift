@@ -1,0 +1,502 @@
+import Foundation
+
+/// Lanes through a chain on the host's cores: the twin of kernels/chain.cl. Two vectors of lanes go
+/// together; where they are a block (`LaneOrder`) they share what they read.
+final class ChainLanes<T: LaneReal>: Sendable {
+  /// One layer as its lanes read it.
+  private final class Layer: Sendable {
+    let ins: Int
+    let outs: Int
+    let weights: ChainTable<T>
+    let outStride: Int
+    let inStride: Int
+    let function: ElementFunction?
+    /// How many coefficients and terms of a series the function has.
+    let coefficients: Int
+    let series: Int
+    /// `[samples, outs, coefficients and series]`.
+    let elements: ChainTable<T>
+    /// `[blocks, samples, unitTerms, width]`.
+    let units: ChainTable<T>
+    let unitTerms: Int
+    /// The largest step that the moments serve, which stand last among a unit's terms; nil without.
+    let largestStep: T?
+    /// What the layer reads, `[samples, ins]`.
+    let x: ChainTable<T>
+
+    init(_ chain: LaneChain, _ number: Int, _ baseline: Baseline, tieRoundoff: Double) {
+      let layer = chain.layers[number]
+      let terms = ChainTerms(chain, layer: number, baseline, tieRoundoff: tieRoundoff)
+      (ins, outs) = (layer.ins, layer.outs)
+      weights = ChainTable(baseline.values[layer.weights])
+      (outStride, inStride) = (layer.outStride, layer.inStride)
+      function = layer.element?.function
+      (coefficients, series) = (terms.coefficients.count, terms.series.count)
+      elements = ChainTable(terms.elements)
+      units = ChainTable(
+        terms.units(samples: chain.samples, outs: layer.outs, width: ChainLanes.width))
+      unitTerms = terms.all.count
+      largestStep = terms.moments.map { T($0.largestStep(T.precision)) }
+      x = ChainTable(baseline.values[layer.x])
+    }
+  }
+
+  private let layers: [Layer]
+  private let samples: Int
+  /// The cost's tables, and its function where it is one of elements.
+  private let cost: [ChainTable<T>]
+  private let costFunction: ElementFunction?
+
+  /// Lanes of a vector, and of the two that go together.
+  fileprivate static var width: Int { LaneVector<T>.scalarCount }
+  private static var pair: Int { 2 * width }
+
+  init(_ chain: LaneChain, _ baseline: Baseline, tieRoundoff: Double) {
+    layers = chain.layers.indices.map {
+      Layer(chain, $0, baseline, tieRoundoff: tieRoundoff)
+    }
+    samples = chain.samples
+    cost = baseline.coefficients(chain.cost.node, mode: .difference, tieRoundoff: tieRoundoff).map {
+      switch $0 {
+      case .value(let of): ChainTable(baseline.values[of])
+      case .values(let values): ChainTable(values)
+      case .none: ChainTable([])
+      }
+    }
+    costFunction = if case .element(_, let function) = chain.cost { function } else { nil }
+  }
+
+  /// The sum of the cost's term in every lane; kinks are added to the lanes' flags.
+  func run(
+    _ batch: LaneBatch, _ plan: LanePlan, _ entry: LanePlan.ChainEntry, flags: inout [LaneFlags]
+  ) -> [Double] {
+    let units = plan.indices[entry.unit].positions(batch.components)
+    let inputs =
+      entry.isBias
+      ? [Int32](repeating: 0, count: batch.count)
+      : plan.indices[entry.input].positions(batch.components)
+    let order = LaneOrder(units: units, inputs: inputs, width: Self.width)
+    // Which lane stands in each place; -1 for none.
+    let groups = (batch.count + Self.pair - 1) / Self.pair
+    let lanes = [Int32](unsafeUninitializedCapacity: groups * Self.pair) { lanes, count in
+      lanes.initialize(repeating: -1)
+      order.arrange(
+        (0..<Int32(batch.count)).map(\.self),
+        in: UnsafeMutableBufferPointer(rebasing: lanes[..<(groups * Self.pair)]), filler: -1
+      ) { $0 }
+      count = groups * Self.pair
+    }
+    var values = [Double](repeating: 0, count: batch.count)
+    let tasks = min(groups, 8 * ProcessInfo.processInfo.activeProcessorCount)
+    values.withUnsafeMutableBufferPointer { values in
+      flags.withUnsafeMutableBufferPointer { flags in
+        // Each task writes lanes of its own.
+        nonisolated(unsafe) let (values, flags) = (values, flags)
+        DispatchQueue.concurrentPerform(iterations: tasks) { task in
+          let walk = ChainWalk<T>(widest: self.layers.map { max($0.outs, $0.unitTerms) }.max() ?? 1)
+          for group in task * groups / tasks..<(task + 1) * groups / tasks {
+            walk.clear()
+            let chosen = group * Self.pair..<(group + 1) * Self.pair
+            for (place, lane) in lanes[chosen].enumerated() where lane >= 0 {
+              walk.units[place] = units[Int(lane)]
+              walk.inputs[place] = inputs[Int(lane)]
+              walk.steps[place] = T(batch.moves[Int(lane)])
+            }
+            self.run(walk, entry, batch.tiePolicy)
+            for (place, lane) in lanes[chosen].enumerated() where lane >= 0 {
+              values[Int(lane)] = walk.sum(place)
+              flags[Int(lane)].formUnion(LaneFlags(rawValue: walk.flags[place]))
+            }
+          }
+        }
+      }
+    }
+    return values
+  }
+
+  /// Takes two vectors of lanes through all samples.
+  private func run(_ walk: ChainWalk<T>, _ entry: LanePlan.ChainEntry, _ policy: TiePolicy) {
+    let layer = layers[entry.layer]
+    let isBlock = walk.isBlock
+    var hasColumn = false
+    for sample in 0..<samples {
+      let row = sample * layer.ins
+      if isBlock {
+        let x = entry.isBias ? 1 : layer.x[row + Int(walk.inputs[0])]
+        // Nothing moves in a sample whose input is 0.
+        if x == 0 { continue }
+        for at in stride(from: 0, to: Self.pair, by: Self.width) {
+          walk.moved.store(UnsafePointer(walk.steps).vector(at) * x, at)
+        }
+      } else {
+        for lane in 0..<Self.pair {
+          let x = entry.isBias ? 1 : layer.x[row + Int(walk.inputs[lane])]
+          walk.moved[lane] = walk.steps[lane] * x
+        }
+      }
+      loadUnits(layer, sample, walk, isBlock: isBlock)
+      if let function = layer.function {
+        function.visit(
+          UnitVisitor(
+            walk: walk, coefficients: layer.coefficients, series: layer.series,
+            attributes: function.attributes, policy: policy))
+      }
+      // Nor where the unit is off.
+      guard walk.isMoving else { continue }
+      if let largest = layer.largestStep {
+        walk.addMoments(
+          layer.unitTerms - CostMoments.count, largest: largest, mass: cost[3][sample])
+        if walk.known == ChainWalk<T>.all { continue }
+      } else {
+        walk.known = 0
+      }
+      if !hasColumn, entry.layer + 1 < layers.count {
+        let next = layers[entry.layer + 1]
+        for o in 0..<next.outs {
+          for lane in 0..<Self.pair {
+            walk.column[o * Self.pair + lane] =
+              next.weights[o * next.outStride + Int(walk.units[lane]) * next.inStride]
+          }
+        }
+        hasColumn = true
+      }
+      goOn(walk, entry.layer, sample, policy)
+    }
+  }
+
+  /// Says where each vector finds its units' terms in a sample, and brings them there where they are not
+  /// next to each other.
+  private func loadUnits(_ layer: Layer, _ sample: Int, _ walk: ChainWalk<T>, isBlock: Bool) {
+    let (width, terms) = (Self.width, layer.unitTerms)
+    let row = { (unit: Int) in
+      layer.units.start + (unit / width * self.samples + sample) * terms * width
+    }
+    guard !isBlock else {
+      walk.leftTerms = row(Int(walk.units[0]))
+      walk.rightTerms = walk.leftTerms
+      return
+    }
+    for lane in 0..<Self.pair {
+      let unit = Int(walk.units[lane])
+      let source = row(unit)
+      let target = walk.gathered + lane / width * terms * width + lane % width
+      for term in 0..<terms { target[term * width] = source[term * width + unit % width] }
+    }
+    walk.leftTerms = UnsafePointer(walk.gathered)
+    walk.rightTerms = walk.leftTerms + terms * width
+  }
+
+  /// Takes the moved units of a layer on to the cost in a sample.
+  private func goOn(_ walk: ChainWalk<T>, _ entry: Int, _ sample: Int, _ policy: TiePolicy) {
+    let pair = Self.pair
+    var (here, there) = (walk.first, walk.second)
+    if entry + 1 == layers.count {
+      for o in 0..<layers[entry].outs {
+        for lane in 0..<pair {
+          here[o * pair + lane] = Int(walk.units[lane]) == o ? walk.moved[lane] : 0
+        }
+      }
+    } else {
+      for at in stride(from: 0, to: layers[entry + 1].outs * pair, by: Self.width) {
+        let moved = UnsafePointer(walk.moved).vector(at % pair)
+        here.store(UnsafePointer(walk.column).vector(at) * moved, at)
+      }
+      apply(layers[entry + 1], here, sample, walk, policy)
+      for layer in layers.dropFirst(entry + 2) {
+        laneProducts(
+          lanes: pair, outs: layer.outs, depth: layer.ins, weights: layer.weights.start,
+          outStride: layer.outStride, depthStride: layer.inStride, rows: UnsafePointer(here),
+          rowStride: pair, outputs: there, outputStride: pair)
+        apply(layer, there, sample, walk, policy)
+        swap(&here, &there)
+      }
+    }
+    addCost(UnsafePointer(here), sample, walk, policy)
+  }
+
+  /// The function of all elements of a layer in a sample, in place.
+  private func apply(
+    _ layer: Layer, _ z: UnsafeMutablePointer<T>, _ sample: Int, _ walk: ChainWalk<T>,
+    _ policy: TiePolicy
+  ) {
+    guard let function = layer.function else { return }
+    let terms = layer.coefficients + layer.series
+    function.visit(
+      LayerVisitor(
+        z: z, outs: layer.outs, table: layer.elements.start + sample * layer.outs * terms,
+        coefficients: layer.coefficients, series: layer.series, attributes: function.attributes,
+        policy: policy, flags: walk.flags))
+  }
+
+  /// Adds what the last layer's steps make of the cost in a sample.
+  private func addCost(
+    _ z: UnsafePointer<T>, _ sample: Int, _ walk: ChainWalk<T>, _ policy: TiePolicy
+  ) {
+    let outs = layers.last?.outs ?? 0
+    if let costFunction {
+      costFunction.visit(
+        CostVisitor(
+          z: z, outs: outs, first: sample * outs, tables: cost, walk: walk,
+          attributes: costFunction.attributes, policy: policy))
+      return
+    }
+    let row = SoftmaxCrossEntropy.Row(
+      z: z, p: cost[0].start + sample * outs, q: cost[1].start + sample * outs, lanes: Self.pair,
+      classes: outs, y: Int(cost[2][sample]), mass: cost[3][sample])
+    row.storeDifferences(walk.changes)
+    for lane in 0..<Self.pair where walk.known >> UInt32(lane) & 1 == 1 { walk.changes[lane] = 0 }
+    for vector in 0..<2 {
+      walk.add(UnsafePointer(walk.changes).vector(vector * Self.width), vector)
+    }
+  }
+}
+
+/// Numbers of a baseline as lanes of a precision read them, rounded once.
+private final class ChainTable<T: LaneReal>: @unchecked Sendable {
+  let start: UnsafePointer<T>
+  private let memory: UnsafeMutablePointer<T>
+
+  init(_ values: [Double]) {
+    memory = .allocate(capacity: values.count)
+    for (at, value) in values.enumerated() { memory[at] = T(value) }
+    start = UnsafePointer(memory)
+  }
+
+  deinit { memory.deallocate() }
+
+  subscript(at: Int) -> T { memory[at] }
+}
+
+/// Two vectors of lanes on their way through a chain.
+private final class ChainWalk<T: LaneReal> {
+  static var width: Int { LaneVector<T>.scalarCount }
+  static var pair: Int { 2 * width }
+  /// `known` where all lanes are.
+  static var all: UInt32 { 1 << UInt32(pair) - 1 }
+
+  let units = UnsafeMutablePointer<Int32>.allocate(capacity: pair)
+  let inputs = UnsafeMutablePointer<Int32>.allocate(capacity: pair)
+  let steps = UnsafeMutablePointer<T>.allocate(capacity: pair)
+  let flags = UnsafeMutablePointer<UInt32>.allocate(capacity: pair)
+  /// The cost's sums, the high parts and then the low ones.
+  private let sums = UnsafeMutablePointer<T>.allocate(capacity: 2 * pair)
+  /// Of one sample: the moved units' steps, what becomes of the cost, and in which lanes it is known.
+  let moved = UnsafeMutablePointer<T>.allocate(capacity: pair)
+  let changes = UnsafeMutablePointer<T>.allocate(capacity: pair)
+  var known: UInt32 = 0
+  /// Where each vector's units have their terms, `[terms, width]`; memory for those that were gathered.
+  var leftTerms: UnsafePointer<T>
+  var rightTerms: UnsafePointer<T>
+  let gathered: UnsafeMutablePointer<T>
+  /// `[outs, pair]`: weights from the moved units to the next layer; the steps of two layers.
+  let column: UnsafeMutablePointer<T>
+  let first: UnsafeMutablePointer<T>
+  let second: UnsafeMutablePointer<T>
+
+  /// - Parameter widest: units of the widest layer, and the most terms that a unit has.
+  init(widest: Int) {
+    let room = { UnsafeMutablePointer<T>.allocate(capacity: widest * Self.pair) }
+    (gathered, column, first, second) = (room(), room(), room(), room())
+    leftTerms = UnsafePointer(gathered)
+    rightTerms = leftTerms
+  }
+
+  deinit {
+    for memory in [steps, sums, moved, changes, gathered, column, first, second] { memory.deallocate() }
+    units.deallocate()
+    inputs.deallocate()
+    flags.deallocate()
+  }
+
+  /// Lanes that do not move, of unit 0.
+  func clear() {
+    units.update(repeating: 0, count: Self.pair)
+    inputs.update(repeating: 0, count: Self.pair)
+    steps.update(repeating: 0, count: Self.pair)
+    flags.update(repeating: 0, count: Self.pair)
+    sums.update(repeating: 0, count: 2 * Self.pair)
+  }
+
+  /// Whether all lanes weigh one input, and each vector's units are the same block.
+  var isBlock: Bool {
+    let first = units[0] / Int32(Self.width) * Int32(Self.width)
+    return (0..<Self.pair).allSatisfy {
+      inputs[$0] == inputs[0] && units[$0] == first + Int32($0 % Self.width)
+    }
+  }
+
+  var isMoving: Bool {
+    var moving: Int32 = 0
+    for lane in 0..<Self.pair { moving |= moved[lane] == 0 ? 0 : 1 }
+    return moving != 0
+  }
+
+  /// Where a vector's units have their terms.
+  @inline(__always)
+  func terms(_ vector: Int) -> UnsafePointer<T> { vector == 0 ? leftTerms : rightTerms }
+
+  /// Adds to a vector's sums, as `CompensatedSum` does.
+  @inline(__always)
+  func add(_ term: LaneVector<T>, _ vector: Int) {
+    let (at, low) = (vector * Self.width, Self.pair + vector * Self.width)
+    let high = UnsafePointer(sums).vector(at)
+    let sum = high + term
+    let second = sum - high
+    sums.store(
+      UnsafePointer(sums).vector(low) + ((high - (sum - second)) + (term - second)), low)
+    sums.store(sum, at)
+  }
+
+  func sum(_ place: Int) -> Double { Double(sums[place]) + Double(sums[Self.pair + place]) }
+
+  /// Adds what the moments, from a term on, make of steps that are small enough for them.
+  func addMoments(_ first: Int, largest: T, mass: T) {
+    known = 0
+    for lane in 0..<Self.pair { known |= moved[lane].magnitude <= largest ? 1 << UInt32(lane) : 0 }
+    for vector in 0..<2 {
+      let m = terms(vector) + first * Self.width
+      let t = UnsafePointer(moved).vector(vector * Self.width)
+      let linear = m.vector((CostMoments.count - 1) * Self.width)
+      var change = SmallStep.logOnePlus(sumSeries(t, m)) * mass - linear * t
+      if known != Self.all {
+        for lane in 0..<Self.width where known >> UInt32(vector * Self.width + lane) & 1 == 0 {
+          change[lane] = 0
+        }
+      }
+      add(change, vector)
+    }
+  }
+}
+
+/// Whether series serve all of so many steps.
+@inline(__always)
+private func areSmall<T: LaneReal>(_ d: UnsafePointer<T>, _ count: Int) -> Bool {
+  let limit = SmallStep.limit(T.self)
+  var large: Int32 = 0
+  for lane in 0..<count { large |= d[lane].magnitude <= limit ? 0 : 1 }
+  return large == 0
+}
+
+/// Σ cₙ·dⁿ of eight lanes with terms of their own, `[terms, lanes]`.
+@inline(__always)
+private func sumSeries<T: LaneReal>(_ d: LaneVector<T>, _ c: UnsafePointer<T>) -> LaneVector<T> {
+  let width = LaneVector<T>.scalarCount
+  var sum = c.vector(4 * width) * d + c.vector(3 * width)
+  sum = sum * d + c.vector(2 * width)
+  sum = sum * d + c.vector(width)
+  return (sum * d + c.vector(0)) * d
+}
+
+/// f(z + d) − f(z) of eight lanes by the rule, in place, except where there is a series that serves.
+@inline(__always)
+private func applyRule<T: LaneReal, Rule: ElementRule>(
+  _ rule: Rule.Type, _ d: UnsafeMutablePointer<T>, near: LaneVector<T>?, _ a: SIMD4<T>,
+  _ policy: TiePolicy, _ flags: UnsafeMutablePointer<UInt32>,
+  coefficient: (_ number: Int, _ lane: Int) -> T
+) {
+  let limit = SmallStep.limit(T.self)
+  var kinks = KinkMeter(tiePolicy: policy)
+  for lane in 0..<LaneVector<T>.scalarCount {
+    if let near, d[lane].magnitude <= limit {
+      d[lane] = near[lane]
+      continue
+    }
+    var c = SIMD4<T>()
+    for k in 0..<rule.kernel.coefficients { c[k] = coefficient(k, lane) }
+    kinks.flags = 0
+    d[lane] = rule.difference(d[lane], c, a, &kinks)
+    flags[lane] |= kinks.flags
+  }
+}
+
+private func rounded<T: LaneReal>(_ a: SIMD4<Double>) -> SIMD4<T> {
+  SIMD4<T>(T(a[0]), T(a[1]), T(a[2]), T(a[3]))
+}
+
+/// The function of the moved unit of each lane, in place.
+private struct UnitVisitor<T: LaneReal>: ElementVisitor {
+  var walk: ChainWalk<T>
+  var coefficients: Int
+  var series: Int
+  var attributes: SIMD4<Double>
+  var policy: TiePolicy
+
+  func visit<Rule: ElementRule>(_ rule: Rule.Type) {
+    let width = LaneVector<T>.scalarCount
+    let isSmall = series > 0 && areSmall(UnsafePointer(walk.moved), 2 * width)
+    for vector in 0..<2 {
+      let c = walk.terms(vector)
+      let moved = walk.moved + vector * width
+      let near =
+        series > 0 ? sumSeries(UnsafePointer(moved).vector(0), c + coefficients * width) : nil
+      if isSmall, let near {
+        moved.store(near, 0)
+      } else {
+        applyRule(
+          rule, moved, near: near, rounded(attributes), policy, walk.flags + vector * width
+        ) { c[$0 * width + $1] }
+      }
+    }
+  }
+}
+
+/// The function of all elements of a layer, each the same in all lanes, in place.
+private struct LayerVisitor<T: LaneReal>: ElementVisitor {
+  /// `[outs, two vectors]`.
+  var z: UnsafeMutablePointer<T>
+  var outs: Int
+  /// `[outs, coefficients and series]`.
+  var table: UnsafePointer<T>
+  var coefficients: Int
+  var series: Int
+  var attributes: SIMD4<Double>
+  var policy: TiePolicy
+  var flags: UnsafeMutablePointer<UInt32>
+
+  func visit<Rule: ElementRule>(_ rule: Rule.Type) {
+    let width = LaneVector<T>.scalarCount
+    let a: SIMD4<T> = rounded(attributes)
+    for o in 0..<outs {
+      let c = table + o * (coefficients + series)
+      let s = c + coefficients
+      let steps = z + 2 * o * width
+      let isSmall = series > 0 && areSmall(UnsafePointer(steps), 2 * width)
+      for vector in 0..<2 {
+        let steps = steps + vector * width
+        let d = UnsafePointer(steps).vector(0)
+        let near = series > 0 ? ((((d * s[4] + s[3]) * d + s[2]) * d + s[1]) * d + s[0]) * d : nil
+        if isSmall, let near {
+          steps.store(near, 0)
+        } else {
+          applyRule(rule, steps, near: near, a, policy, flags + vector * width) { k, _ in c[k] }
+        }
+      }
+    }
+  }
+}
+
+/// A cost whose elements are summed.
+private struct CostVisitor<T: LaneReal>: ElementVisitor {
+  var z: UnsafePointer<T>
+  var outs: Int
+  var first: Int
+  var tables: [ChainTable<T>]
+  var walk: ChainWalk<T>
+  var attributes: SIMD4<Double>
+  var policy: TiePolicy
+
+  func visit<Rule: ElementRule>(_ rule: Rule.Type) {
+    let width = LaneVector<T>.scalarCount
+    let a: SIMD4<T> = rounded(attributes)
+    for o in 0..<outs {
+      walk.changes.update(from: z + 2 * o * width, count: 2 * width)
+      for vector in 0..<2 {
+        let change = walk.changes + vector * width
+        applyRule(rule, change, near: nil, a, policy, walk.flags + vector * width) { k, _ in
+          tables[k][first + o]
+        }
+        walk.add(UnsafePointer(change).vector(0), vector)
+      }
+    }
+  }
+}
