@@ -8,14 +8,19 @@ import Testing
   // MARK: What is a chain
 
   /// x `[3, 4]` → layers with tanh → the cost, as JSON networks and as ONNX models have them.
-  private func graph(_ sizes: [Int], dense: Bool, cost: Operator = .softmaxCrossEntropy) throws
-    -> Graph
-  {
+  private func graph(
+    _ sizes: [Int], dense: Bool, cost: Operator = .softmaxCrossEntropy, x values: [Double]? = nil,
+    y labels: [Int] = []
+  ) throws -> Graph {
     let shapes = zip(sizes, sizes.dropFirst()).enumerated().flatMap { number, size in
       [("W\(number)", dense ? [size.1, size.0] : [size.0, size.1]), ("b\(number)", [size.1])]
     }
     var graph = Graph(layout: ParameterLayout(shapes))
-    var x = graph.constant("x", .zeros([3, sizes[0]]))
+    let samples = labels.isEmpty ? 3 : labels.count
+    var x = graph.constant(
+      "x",
+      try values.map { try Tensor(shape: [samples, sizes[0]], values: $0) }
+        ?? .zeros([samples, sizes[0]]))
     for number in 0..<sizes.count - 1 {
       let (w, b) = (
         graph.parameter(segment: 2 * number), graph.parameter(segment: 2 * number + 1)
@@ -30,7 +35,9 @@ import Testing
         x = try graph.apply(.element(.tanh), [x], name: "a\(number)")
       }
     }
-    let y = graph.constant("y", .zeros(graph.nodes[x].shape))
+    var targets = Tensor.zeros(graph.nodes[x].shape).values
+    for (sample, label) in labels.enumerated() { targets[sample * (sizes.last ?? 1) + label] = 1 }
+    let y = graph.constant("y", try Tensor(shape: graph.nodes[x].shape, values: targets))
     graph.addToCost(try graph.apply(cost, [x, y], name: "cost"), factor: 1)
     return graph
   }
@@ -94,9 +101,10 @@ import Testing
     // Step by step and one lane a work-item, as a GPU does it.
     return (chain: try open(nil, true), scalar: try open(1, true), steps: try open(1, false))
   }
+  private static let cpu = CPUBackend()
 
   private func lanes(
-    _ baseline: Baseline, _ backend: OpenCLBackend, _ precision: Precision
+    _ baseline: Baseline, _ backend: any Backend, _ precision: Precision
   ) throws -> any LaneEvaluator {
     try backend.prepare(
       baseline, mode: .difference, precision: precision, tieRoundoff: precision.unitRoundoff)
@@ -123,7 +131,7 @@ import Testing
     let (chain, scalar, steps) = try Self.backends.get()
     for precision in [Precision.f64, .f32] {
       let expected = try lanes(baseline, steps, precision)
-      for backend in [chain, scalar] {
+      for backend in [chain, scalar, Self.cpu] as [any Backend] {
         let found = try lanes(baseline, backend, precision)
         for segment in problem.graph.layout.segments.indices {
           for step in [Double(Float(1e-3)), 0.5] {
@@ -143,13 +151,48 @@ import Testing
   }
 
   @Test(
+    "Layers of several blocks of units, whole and in part, with samples that do not move",
+    arguments: [[6, 24, 3], [6, 24, 19, 3], [3, 17, 21, 9, 4]], [true, false])
+  func blocks(sizes: [Int], dense: Bool) throws {
+    var random = SplitMix64(seed: 7)
+    let labels = (0..<5).map { _ in Int.random(in: 0..<(sizes.last ?? 1), using: &random) }
+    // Two of three inputs are 0.
+    let x = (0..<labels.count * sizes[0]).map { _ in
+      Int.random(in: 0..<3, using: &random) == 0 ? Double.random(in: -2...2, using: &random) : 0
+    }
+    let graph = try graph(sizes, dense: dense, x: x, y: labels)
+    let theta = (0..<graph.layout.count).map { _ in Double.random(in: -1...1, using: &random) }
+    let baseline = Baseline(
+      graph: graph, parameters: try ParameterVector(layout: graph.layout, values: theta))
+    let (chain, scalar, steps) = try Self.backends.get()
+    for precision in [Precision.f64, .f32] {
+      let expected = try lanes(baseline, steps, precision)
+      for backend in [chain, scalar, Self.cpu] as [any Backend] {
+        let found = try lanes(baseline, backend, precision)
+        for (segment, part) in graph.layout.segments.enumerated() {
+          for step in [Double(Float(1e-5)), Double(Float(1e-3)), 0.25] {
+            let batch = batch(segment, part.count, step: step)
+            let (a, b) = (try found.evaluate(batch), try expected.evaluate(batch))
+            let size = b.values.map(\.magnitude).max() ?? 0
+            for (lane, (x, y)) in zip(a.values, b.values).enumerated() {
+              #expect(
+                (x - y).magnitude <= 64 * precision.unitRoundoff * size,
+                "\(precision) \(part.name) lane \(lane) step \(step): \(x) and \(y)")
+            }
+          }
+        }
+      }
+    }
+  }
+
+  @Test(
     "A lane gives the same bits whatever else is in its batch",
     arguments: ["activation-tanh", "activation-relu", "activation-gelu", "l2-everything"])
   func sameBits(name: String) throws {
     let problem = try NetworkFixture.named(name).problem()
     let baseline = Baseline(graph: problem.graph, parameters: problem.parameters)
     let backends = try Self.backends.get()
-    for backend in [backends.chain, backends.steps] {
+    for backend in [backends.chain, backends.steps, Self.cpu] as [any Backend] {
       for precision in [Precision.f64, .f32] {
         let evaluator = try lanes(baseline, backend, precision)
         for segment in problem.graph.layout.segments.indices {

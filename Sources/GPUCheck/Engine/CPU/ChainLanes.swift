@@ -302,7 +302,9 @@ private final class ChainWalk<T: LaneReal> {
   }
 
   deinit {
-    for memory in [steps, sums, moved, changes, gathered, column, first, second] { memory.deallocate() }
+    for memory in [steps, sums, moved, changes, gathered, column, first, second] {
+      memory.deallocate()
+    }
     units.deallocate()
     inputs.deallocate()
     flags.deallocate()
