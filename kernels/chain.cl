@@ -3,7 +3,7 @@
 // one sample after the other and holds no more than two layers of one sample, in memory of its own.
 //
 // A layer is z[s, o] = sum over k of W[o, k] x[s, k] + b[o] and then RULE, an element-by-element
-// function; in a difference b vanishes. Needs softmax.cl, the rules' own files, and
+// function; in a difference b vanishes. Needs cross_entropy.cl, the rules' own files, and
 //
 // CHAIN_WIDTH       the widest layer
 // RULE, COEFFICIENTS, KINKS  the hidden layers' function, as for element.cl; none where not defined
@@ -27,7 +27,9 @@
 #define CHAIN_COLUMNS 6
 #define SERIES_TERMS 5
 
+#ifndef LAST_RULE
 CROSS_ENTROPY_STEP(chain_cross_entropy, private)
+#endif
 
 typedef struct {
   int samples;

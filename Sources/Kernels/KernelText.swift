@@ -17,6 +17,7 @@ package struct KernelText: Sendable {
     ("combine.cl", PackageResources.combine_cl),
     ("convolution.cl", PackageResources.convolution_cl),
     ("cost.cl", PackageResources.cost_cl),
+    ("cross_entropy.cl", PackageResources.cross_entropy_cl),
     ("dense.cl", PackageResources.dense_cl),
     ("element.cl", PackageResources.element_cl),
     ("gather.cl", PackageResources.gather_cl),

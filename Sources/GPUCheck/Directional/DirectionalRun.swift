@@ -48,6 +48,9 @@ struct DirectionalRun {
   /// several tensors fill it.
   private static let launchBytes = 128
 
+  /// Directions along which a tensor is measured at least where kinks leave it undecided.
+  private static let deciding = 4
+
   /// Tensors that fail are halved up to so many, the worst first.
   static let mostSearched = 8
 
@@ -80,6 +83,15 @@ struct DirectionalRun {
       judged[segment] = try judge(
         [[segment]], [segment: rays.map(\.ray.direction)], .f64, halved: .max,
         stage: "looking again")
+    }
+    // One direction on a kink tells nothing where it lies outside; several do.
+    for (segment, rays) in judged.enumerated() where Standing(rays) == .undecided {
+      let more = max(0, Self.deciding - rays.count)
+      let whole = TensorBox(whole: layout.segments[segment].shape)
+      guard more > 0 else { continue }
+      judged[segment] += try judge(
+        [[segment]], [segment: (0..<more).map { _ in drawDirection(whole, segment) }], .f64,
+        halved: .max, stage: "deciding")
     }
     return judged
   }

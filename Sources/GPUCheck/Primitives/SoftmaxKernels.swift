@@ -4,7 +4,9 @@ import Kernels
 // in its kernel's order.
 
 /// softmax.cl, and what it is made of.
-let softmaxUnits = ["small.cl", "piecewise.cl", "softmax.cl"].map { KernelUnit(file: $0) }
+let softmaxUnits = ["small.cl", "cross_entropy.cl", "piecewise.cl", "softmax.cl"].map {
+  KernelUnit(file: $0)
+}
 
 /// `softmax_difference` and `softmax_value`, and the same of `log_softmax`.
 struct SoftmaxArguments: KernelArguments {

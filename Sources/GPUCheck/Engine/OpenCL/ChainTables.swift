@@ -123,7 +123,7 @@ private struct ChainArguments: KernelArguments {
 extension LaneChain {
   /// The parts of kernels/ that the chain needs.
   var kernelUnits: [KernelUnit] {
-    var files = softmaxUnits.map(\.file)
+    var files = ["small.cl", "cross_entropy.cl"]
     var defines = [("CHAIN_WIDTH", "\(width)")]
     if let hidden {
       files += hidden.kernel.files
