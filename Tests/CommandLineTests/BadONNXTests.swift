@@ -42,7 +42,8 @@ import Testing
       name: "no such output", says: ["the model has no such output", "loss"],
       options: ["--cost", "lost"]),
     Row(
-      name: "labels that the batch lacks", says: ["labels", "expected the labels of --loss"],
+      name: "labels that the batch lacks",
+      says: ["batch.npz", "labels", "expected the labels of --loss"],
       options: ["--loss", "cross-entropy", "--labels", "labels"]),
     Row(
       name: "options of other models", says: ["--average is for a cost of your own"],

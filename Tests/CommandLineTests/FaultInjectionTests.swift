@@ -167,7 +167,14 @@ import Testing
     defer { opencl.arm("") }
     do {
       let report = try check(backend, problem, options)
-      #expect(report.passed == passes, "\(fault): \(report.verdict), \(report.warnings)")
+      // A batch of which a small part went wrong without a word can get past those lanes that are looked
+      // over; not past the textbook, which then leaves even a right gradient undecided.
+      let isFound =
+        named == "" && report.verdict == .undecidable
+        && report.warnings.contains { $0.contains("this device computes wrongly") }
+      #expect(
+        report.passed == passes || (passes && isFound),
+        "\(fault): \(report.verdict), \(report.warnings)")
       guard let failed = opencl.failed else { return false }
       let name = named ?? (Self.isSilent(failed) ? "" : failed)
       let isNamed = name.isEmpty || report.warnings.contains { $0.contains(name) }

@@ -45,6 +45,19 @@ import Testing
     return (end.status, try end.object())
   }
 
+  @Test("What --save-numeric wrote is a gradient that passes")
+  func savedNumeric() throws {
+    let folder = try TemporaryFolder()
+    let model = Case.all[0]
+    let saved = folder["numeric.safetensors"]
+    let first = try check(
+      model, gradient: model.file("gradient.safetensors"), ["--save-numeric", saved])
+    #expect(first.status == 0)
+    let second = try check(model, gradient: saved)
+    #expect(second.status == 0)
+    #expect(try distance(second.report) <= 1e-12)
+  }
+
   private func distance(_ report: [String: Any]) throws -> Double {
     try #require(report["relativeDifference"] as? Double)
   }

@@ -28,7 +28,7 @@ import Testing
       right: "return d * ((realv)(2) * c[0] + d);", wrong: "return d * (realv)(2) * c[0];",
       operation: .element(.square)),
     Fault(
-      what: "cross-entropy, linearised", file: "softmax.cl",
+      what: "cross-entropy, linearised", file: "cross_entropy.cl",
       right: "total += p[c] * expm1(d);", wrong: "total += p[c] * d;     ",
       operation: .softmaxCrossEntropy),
     Fault(

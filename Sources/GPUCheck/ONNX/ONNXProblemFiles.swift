@@ -87,7 +87,10 @@ public enum ONNXProblemFiles {
               + "or initialisers",
             remedy: "write them with numpy.savez or safetensors")
         }
-        return tensors
+        // Error bars, which --save-numeric writes beside the tensors, are passed over.
+        let bars = Set(tensors.keys.map { NumericFile.barName(of: $0) })
+        let known = Set(model.graph.inputs.map(\.name) + model.graph.initializerOrder)
+        return tensors.filter { !bars.contains($0.key) || known.contains($0.key) }
       }
     }
 
@@ -110,7 +113,9 @@ public enum ONNXProblemFiles {
       let theta = try parameters.map { try self.parameters($0) } ?? [:]
       var tensors = try batch.map { try self.batch($0) } ?? [:]
       try mapping.requireUse()
-      let choice = try choice(cost, batch: &tensors)
+      let choice = try InputError.about(file: batch ?? path) {
+        try self.choice(cost, batch: &tensors)
+      }
       let source = ONNXProblemSource(model: model, cost: choice)
       return try InputError.about(file: path) {
         try source.lower(batch: tensors, parameters: theta, gradient: names)

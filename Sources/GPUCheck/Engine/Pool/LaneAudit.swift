@@ -23,7 +23,7 @@ package final class LaneAudit: Sendable {
   private static let share = 0.05
   /// Lanes looked at of each batch: some that move J, as many as take no longer than so many seconds,
   /// and some of all.
-  private static let telling = (least: 4, most: 24, seconds: 0.002)
+  private static let telling = (least: 8, most: 24, seconds: 0.005)
   private static let any = 2
   /// Lanes among which those that move J are looked for.
   private static let tries = 256
