@@ -222,6 +222,9 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     let plan = plans[batch.segment]
     let lanes = LaneSizing.padded(range.count, unit: laneUnit, isChain: plan.chain != nil)
     let staging = buffers.staging
+    // The last batch ended with a read that waited. Should a driver not have done so, its commands would
+    // take what is written now for their own: positions that are none.
+    try queue.finish()
     staging.clear()
     var isDone = false
     // Commands must not outlive what they read and write.
