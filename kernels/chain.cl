@@ -20,7 +20,7 @@
 // layer [layers, CHAIN_COLUMNS]: outs; ins; where its weights, its elements and its units begin; where
 // the largest step stands that moments serve. -1 for elements of a layer without a function, and for
 // moments that it has not. Every layer but the last has at most CHAIN_WIDTH outs.
-// CPU twin: none, the CPU's lanes go step by step. Host: Engine/LaneChain.swift.
+// CPU twin: Engine/CPU/ChainLanes.swift. Host: Engine/LaneChain.swift, ChainTerms.swift, LaneOrder.swift.
 
 #define CHAIN_ROWS 6
 #define CHAIN_FEW 4

@@ -2,7 +2,7 @@
 // place of a library's call. Their own error is below half a unit in the last place while
 // |x| <= SMALL. Whoever uses them has another way for the rest, and takes it for the lanes that need
 // it only: what a lane gives must not depend on its neighbours.
-// CPU twin: none, the CPU's lanes call the library.
+// CPU twin: SmallStep in Engine/CPU/LaneVector.swift.
 
 #ifdef REAL_IS_DOUBLE
 #define SMALL 0x1p-12
