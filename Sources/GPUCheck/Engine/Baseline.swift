@@ -92,6 +92,15 @@ package struct Baseline: Sendable {
     }
   }
 
+  /// The numbers of a table; nil where there are none.
+  func numbers(_ table: NodeTable) -> [Double]? {
+    switch table {
+    case .value(let of): values[of]
+    case .values(let values): values
+    case .none: nil
+    }
+  }
+
   /// The tables of integers that a node's lanes need.
   package func integerTables(_ node: Graph.NodeID) -> [[Int32]] {
     guard case .apply(let operation, let inputs) = graph.nodes[node].definition else { return [] }

@@ -19,7 +19,8 @@ struct CostMoments {
 
   /// The largest |t| for which the series serves: SMALL of kernels/small.cl for every class.
   func largestStep(_ precision: Precision) -> Double {
-    let small = precision == .f64 ? 0x1p-12 : 0x1p-6
+    let small =
+      precision == .f64 ? SmallStep.limit(Double.self) : Double(SmallStep.limit(Float.self))
     // Beyond that the powers of w could overflow.
     return reach <= 0x1p16 ? small / max(1, reach) : -1
   }
@@ -33,8 +34,8 @@ struct CostMoments {
     let classes = last.outs
     guard chain.samples * units * classes * Self.order <= Self.mostWork,
       case let tables = baseline.coefficients(cost, mode: .difference, tieRoundoff: 0),
-      tables.count == 4,
-      let (p, q, label) = Self.values(tables, baseline)
+      tables.count == 4, let p = baseline.numbers(tables[0]),
+      let q = baseline.numbers(tables[1]), let label = baseline.numbers(tables[2])
     else { return nil }
     let isLast = number == chain.layers.count - 1
     let weights = baseline.values[last.weights]
@@ -65,19 +66,5 @@ struct CostMoments {
     }
     self.terms = terms
     self.reach = reach
-  }
-
-  /// p, q and the class y of every sample, of the tables of a cross-entropy.
-  private static func values(_ tables: [NodeTable], _ baseline: Baseline) -> (
-    p: [Double], q: [Double], label: [Double]
-  )? {
-    let found = tables.prefix(3).compactMap { table -> [Double]? in
-      switch table {
-      case .value(let of): baseline.values[of]
-      case .values(let values): values
-      case .none: nil
-      }
-    }
-    return found.count == 3 ? (found[0], found[1], found[2]) : nil
   }
 }

@@ -124,7 +124,7 @@ package struct Element: Primitive {
     _ rule: Rule.Type, _ attributes: SIMD4<Double>, _ call: LaneCall<T>
   ) {
     guard let input = call.inputs[0] else { return }
-    let a = SIMD4<T>(T(attributes[0]), T(attributes[1]), T(attributes[2]), T(attributes[3]))
+    let a = attributes.rounded(to: T.self)
     let tables = rule.kernel.coefficients
     let lanes = call.lanes
     var kinks = KinkMeter(tiePolicy: call.tiePolicy)
@@ -153,6 +153,12 @@ extension ElementFunction {
   /// The terms of the function's series at each of some points, `[terms][points]`; none where small
   /// steps have no series.
   func series(_ x: [Double]) -> [[Double]] { visit(SeriesVisitor(x: x)) }
+}
+
+extension SIMD4<Double> {
+  /// The attributes of a function as lanes of a precision have them.
+  @inline(__always)
+  func rounded<T: LaneReal>(to: T.Type) -> SIMD4<T> { SIMD4<T>(T(x), T(y), T(z), T(w)) }
 }
 
 /// The arguments of element.cl, in its order.

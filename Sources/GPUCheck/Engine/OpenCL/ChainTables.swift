@@ -43,11 +43,7 @@ struct ChainTables {
     let costTables = baseline.coefficients(
       chain.cost.node, mode: .difference, tieRoundoff: tieRoundoff)
     cost = try costTables.map {
-      switch $0 {
-      case .value(let of): try Buffer(context, reals: baseline.values[of], precision)
-      case .values(let values): try Buffer(context, reals: values, precision)
-      case .none: nil
-      }
+      try baseline.numbers($0).map { try Buffer(context, reals: $0, precision) }
     }
     var last = SIMD4<Double>.zero
     if case .element(_, let function) = chain.cost { last = function.attributes }

@@ -52,7 +52,8 @@ struct LaneSizing {
     let timely = Int(Self.launchWork / max(chain.work, 1))
     let lanes = max(unit, min(share / laneBytes, largest, useful, timely, Self.chainLanes))
     let block = unit * chain.inputs
-    return lanes / (lanes < block ? unit : block) * (lanes < block ? unit : block)
+    let whole = lanes < block ? unit : block
+    return lanes / whole * whole
   }
 
   /// The most lanes of a chain's launch: what the host prepares of them stays in its caches.
