@@ -56,16 +56,14 @@ package final class CommandQueue: @unchecked Sendable {
     try check(status, "clEnqueueNDRangeKernel", detail: detail)
   }
 
-  /// Copies bytes into a buffer from `offset` on. Unless `blocking`, the memory must stay as it is
-  /// until the queue has finished the command.
+  /// Copies bytes into a buffer from `offset` on, and waits until they are there.
   package func write(
-    _ buffer: Buffer, _ bytes: UnsafeRawBufferPointer, offset: Int = 0, blocking: Bool = true
+    _ buffer: Buffer, _ bytes: UnsafeRawBufferPointer, offset: Int = 0
   ) throws {
     guard let base = bytes.baseAddress, !bytes.isEmpty else { return }
     try buffer.checkRange(offset, bytes.count, "clEnqueueWriteBuffer")
     let status = cl.enqueueWriteBuffer(
-      handle, buffer.handle, cl_bool(blocking ? CL_TRUE : CL_FALSE), offset, bytes.count, base,
-      0, nil, nil)
+      handle, buffer.handle, cl_bool(CL_TRUE), offset, bytes.count, base, 0, nil, nil)
     try check(status, "clEnqueueWriteBuffer")
   }
 

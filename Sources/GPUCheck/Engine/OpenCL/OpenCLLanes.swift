@@ -223,7 +223,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     let lanes = LaneSizing.padded(range.count, unit: laneUnit, isChain: plan.chain != nil)
     let staging = buffers.staging
     // The last batch ended with a read that waited. Should a driver not have done so, its commands would
-    // take what is written now for their own: positions that are none.
+    // write over what is put here now.
     try queue.finish()
     staging.clear()
     var isDone = false
@@ -236,17 +236,19 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
       order = LaneOrder(
         units: positions[entry.unit], inputs: positions[entry.input], width: vectorWidth)
     }
+    // Writes wait: under PoCL 3.1, with many queues at work, a kernel was seen to find the moves of
+    // another batch among its positions where they did not, and crashed.
     for (buffer, positions) in zip(buffers.indices[batch.segment], positions) {
       let arranged = try staging.piece(Int32.self, count: lanes)
       order.arrange(positions, in: arranged)
-      try queue.write(buffer, UnsafeRawBufferPointer(arranged), blocking: false)
+      try queue.write(buffer, UnsafeRawBufferPointer(arranged))
     }
     let moves = try StagedReals(staging, count: lanes, precision)
     moves.arrange(batch.moves, order)
-    try queue.write(buffers.moves, UnsafeRawBufferPointer(moves.bytes), blocking: false)
+    try queue.write(buffers.moves, UnsafeRawBufferPointer(moves.bytes))
     let noFlags = try staging.piece(UInt32.self, count: lanes)
     noFlags.update(repeating: 0)
-    try queue.write(buffers.flags, UnsafeRawBufferPointer(noFlags), blocking: false)
+    try queue.write(buffers.flags, UnsafeRawBufferPointer(noFlags))
     for step in plan.steps {
       try launch(step, batch.segment, lanes / vectorWidth, batch.tiePolicy, buffers)
     }
