@@ -1,7 +1,7 @@
 import Kernels
 
-/// Host memory between a batch and a device: commands read and write it while the host goes on, so it
-/// must live, and stay as it is, until the queue has finished them.
+/// Host memory between a batch and a device: reads of sums fill it while the host goes on, so it must
+/// live, and stay as it is, until the queue has finished them.
 ///
 /// `@unchecked Sendable`: used by one batch at a time, under the lock of its lanes.
 final class LaneStaging: @unchecked Sendable {
