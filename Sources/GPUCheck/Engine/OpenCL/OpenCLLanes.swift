@@ -236,8 +236,8 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
       order = LaneOrder(
         units: positions[entry.unit], inputs: positions[entry.input], width: vectorWidth)
     }
-    // Writes wait: under PoCL 3.1, with many queues at work, a kernel was seen to find the moves of
-    // another batch among its positions where they did not, and crashed.
+    // Writes wait. While they did not, kernels crashed now and then on PoCL 3.1 with many queues at
+    // work: what they read as positions looked like moves. Nobody has found out why.
     for (buffer, positions) in zip(buffers.indices[batch.segment], positions) {
       let arranged = try staging.piece(Int32.self, count: lanes)
       order.arrange(positions, in: arranged)
