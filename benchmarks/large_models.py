@@ -94,11 +94,12 @@ def differentiate(network, theta, batch):
     gradient = dict(zip(p, torch.autograd.grad(J, list(p.values()))))
     with torch.no_grad():
         generator = torch.Generator().manual_seed(0)
-        # Along the gradient's signs, thinned out: the slope is far from 0.
+        # Along the gradient's signs, thinned out: the slope is far from 0,
+        # and so small a step crosses next to no kinks.
         direction = {name: slope.sign() * (torch.rand(
             slope.shape, generator=generator) < 0.5)
             for name, slope in gradient.items()}
-        step, costs = 1e-7, []
+        step, costs = 1e-9, []
         for move in (step, -2 * step):
             for name, value in p.items():
                 value += move * direction[name]

@@ -72,30 +72,36 @@ static inline realv of_two_minimum_value(RULE_ARGUMENTS) {
   return a > b ? b : a;
 }
 
-// c: a, b, y, log a.
+// c: a, b, y, log a. A base that is 0, or comes to 0 or beyond, has no logarithm to go by.
 static inline realv of_two_power_difference(RULE_ARGUMENTS) {
-  const realv exponent = (c[1] + b) * log1p(a / c[0]) + b * c[3];
+  const realv growth = a / c[0];
+  const realv exponent = (c[1] + b) * log1p(growth) + b * c[3];
+  realv change = c[2] * expm1(exponent);
+  const maskv direct = (c[0] == (realv)(0)) | !(growth > (realv)(-1));
+  if (ANY(direct))
+    change = SELECT(change, pow(c[0] + a, c[1] + b) - c[2], direct);
   const maskv still = (a == (realv)(0)) & (b == (realv)(0));
-  return still ? (realv)(0) : c[2] * expm1(exponent);
+  return still ? (realv)(0) : change;
 }
 static inline realv of_two_power_value(RULE_ARGUMENTS) { return pow(a, b); }
 
-// c: a - b, the truth at theta (c[2] in values).
-#define COMPARISON(name, condition)                                                               \
+// c: a - b, the truth at theta (c[2] in values). Infinities of one sign stay equal whatever moves
+// them, and their gap is no number.
+#define COMPARISON(name, relation)                                                                \
   static inline realv of_two_##name##_difference(RULE_ARGUMENTS) {                                \
-    const realv gap = c[0] + (a - b);                                                             \
-    const realv change = TRUTH(condition) - c[1];                                                 \
-    return note_change((a - b) == (realv)(0) ? (realv)(0) : change, kinks);                       \
+    const realv step = a - b;                                                                     \
+    const realv change = TRUTH(c[0] + step relation (realv)(0)) - c[1];                           \
+    const maskv still = (step == (realv)(0)) | (c[0] != c[0]);                                    \
+    return note_change(still ? (realv)(0) : change, kinks);                                       \
   }                                                                                               \
   static inline realv of_two_##name##_value(RULE_ARGUMENTS) {                                     \
-    const realv gap = a - b;                                                                      \
-    const realv truth = TRUTH(condition);                                                         \
+    const realv truth = TRUTH(a relation b);                                                      \
     note_change(truth - c[2], kinks);                                                             \
     return truth;                                                                                 \
   }
-COMPARISON(greater, gap > (realv)(0))
-COMPARISON(greaterOrEqual, gap >= (realv)(0))
-COMPARISON(equal, gap == (realv)(0))
+COMPARISON(greater, >)
+COMPARISON(greaterOrEqual, >=)
+COMPARISON(equal, ==)
 
 // c: a, b, floor(a / b).
 static inline realv of_two_modulo_difference(RULE_ARGUMENTS) {

@@ -4,56 +4,99 @@
 // Lane arrays are [elements, lanes]. CPU twin: Primitives/ConvolutionLanes.swift.
 
 #define CONVOLUTION_ROWS 6
+#define CONVOLUTION_POSITIONS 16
 
 #define CONVOLUTION_EXTENTS                                                                       \
   int lane_vectors, int samples, int channels, int pixels, int filters, int groups, int taps,     \
       int positions
 
+// The weights of a block of filters, each [depth, taps]. Where lanes are explicit vectors, so many
+// products (CONVOLUTION_DEPTH) at a time are copied to where they are read in order.
+#if VECTOR_WIDTH == 1
+#define CONVOLUTION_DEPTH INT_MAX
+#define CONVOLUTION_WEIGHT(i, k) row[i][k]
+#else
+#define CONVOLUTION_DEPTH 256
+#define CONVOLUTION_WEIGHT(i, k) packed[((k) - begin) * CONVOLUTION_ROWS + i]
+#endif
+
 // x moves, W is a table; serves differences and values. Each work-item holds a block of
-// CONVOLUTION_ROWS filters of a group and two lane vectors in registers.
-// Launch: [lane vectors / 2, samples * positions, groups * ceil(filters of a group /
-// CONVOLUTION_ROWS)]: neighbours share their filters, which may be larger than any cache.
+// CONVOLUTION_ROWS filters of a group and two lane vectors in registers, for some positions one after
+// the other.
+// Launch: [lane vectors / 2, samples * ceil(positions / CONVOLUTION_POSITIONS), groups * ceil(filters
+// of a group / CONVOLUTION_ROWS)]: neighbours share their filters, which may be larger than any cache.
 kernel void convolution_input(CONVOLUTION_EXTENTS, global const int *pixel, global const real *w,
                               global const real *in, global real *out) {
   const int g = get_global_id(0) * 2;
-  const int depth = channels / groups;
   const int per_group = filters / groups;
   const int blocks = (per_group + CONVOLUTION_ROWS - 1) / CONVOLUTION_ROWS;
   const int group = get_global_id(2) / blocks;
   const int first = get_global_id(2) % blocks * CONVOLUTION_ROWS;
-  const int s = get_global_id(1) / positions;
-  const int p = get_global_id(1) % positions;
-  realv sum[CONVOLUTION_ROWS][2];
+  const int parts = (positions + CONVOLUTION_POSITIONS - 1) / CONVOLUTION_POSITIONS;
+  const int s = get_global_id(1) / parts;
+  const int first_position = get_global_id(1) % parts * CONVOLUTION_POSITIONS;
+  const int last_position = min(first_position + CONVOLUTION_POSITIONS, positions);
+  const int products = channels / groups * taps;
+  const size_t moving = (size_t)(s * channels + group * (channels / groups)) * pixels;
+  const size_t result = (size_t)(s * filters + group * per_group + first) * positions;
+  // Filters beyond the group's last repeat it, so that the block is always whole; they are not stored.
+  global const real *row[CONVOLUTION_ROWS];
 #pragma unroll
   for (int i = 0; i < CONVOLUTION_ROWS; i++)
-    sum[i][0] = sum[i][1] = (realv)(0);
-  for (int c = 0; c < depth; c++) {
-    const size_t channel = (size_t)(s * channels + group * depth + c) * pixels;
-    for (int t = 0; t < taps; t++) {
-      const int source = pixel[t * positions + p];
-      if (source < 0)
-        continue;
-      const size_t at = (channel + source) * lane_vectors + g;
-      const realv left = LOAD(at, in);
-      const realv right = LOAD(at + 1, in);
+    row[i] = w + (size_t)(group * per_group + min(first + i, per_group - 1)) * products;
+#if VECTOR_WIDTH > 1
+  real packed[CONVOLUTION_ROWS * CONVOLUTION_DEPTH];
+#endif
+  int begin = 0;
+  do {
+    const int end = products - begin > CONVOLUTION_DEPTH ? begin + CONVOLUTION_DEPTH : products;
+#if VECTOR_WIDTH > 1
+    for (int k = begin; k < end; k++)
+      for (int i = 0; i < CONVOLUTION_ROWS; i++)
+        CONVOLUTION_WEIGHT(i, k) = row[i][k];
+#endif
+    for (int p = first_position; p < last_position; p++) {
+      realv sum[CONVOLUTION_ROWS][2];
 #pragma unroll
       for (int i = 0; i < CONVOLUTION_ROWS; i++) {
-        const int filter = group * per_group + min(first + i, per_group - 1);
-        const realv weight = (realv)(w[((size_t)filter * depth + c) * taps + t]);
-        sum[i][0] = fma(weight, left, sum[i][0]);
-        sum[i][1] = fma(weight, right, sum[i][1]);
+        const size_t at = (result + (size_t)i * positions + p) * lane_vectors + g;
+        sum[i][0] = sum[i][1] = (realv)(0);
+        if (begin > 0 && first + i < per_group) {
+          sum[i][0] = LOAD(at, out);
+          sum[i][1] = LOAD(at + 1, out);
+        }
+      }
+      size_t channel = moving + (size_t)(begin / taps) * pixels;
+      int t = begin % taps;
+      for (int k = begin; k < end; k++) {
+        const int source = pixel[t * positions + p];
+        if (source >= 0) {
+          const size_t at = (channel + source) * lane_vectors + g;
+          const realv left = LOAD(at, in);
+          const realv right = LOAD(at + 1, in);
+#pragma unroll
+          for (int i = 0; i < CONVOLUTION_ROWS; i++) {
+            const realv weight = (realv)(CONVOLUTION_WEIGHT(i, k));
+            sum[i][0] = fma(weight, left, sum[i][0]);
+            sum[i][1] = fma(weight, right, sum[i][1]);
+          }
+        }
+        if (++t == taps) {
+          t = 0;
+          channel += pixels;
+        }
+      }
+#pragma unroll
+      for (int i = 0; i < CONVOLUTION_ROWS; i++) {
+        const size_t at = (result + (size_t)i * positions + p) * lane_vectors + g;
+        if (first + i < per_group) {
+          STORE(sum[i][0], at, out);
+          STORE(sum[i][1], at + 1, out);
+        }
       }
     }
-  }
-#pragma unroll
-  for (int i = 0; i < CONVOLUTION_ROWS; i++) {
-    const size_t element =
-        (size_t)(s * filters + group * per_group + first + i) * positions + p;
-    if (first + i < per_group) {
-      STORE(sum[i][0], element * lane_vectors + g, out);
-      STORE(sum[i][1], element * lane_vectors + g + 1, out);
-    }
-  }
+    begin = end;
+  } while (begin < products);
 }
 
 // W moves, and x too unless in is null: adds (x + dx) dW, or forms values where use_table is 0 and
@@ -169,27 +212,48 @@ kernel void convolution_add_weight(CONVOLUTION_EXTENTS, int is_value, global con
   }
 }
 
-// One channel of x moves, all of y does (one group only): in [samples * pixels, lanes].
-// Launch: [lane vectors, workers over the elements of y].
+// One channel of x moves, all of y does (one group only): in [samples * pixels, lanes]. As
+// convolution_input, once for each channel of the work-item's lanes.
+// Launch: [lane vectors / 2, samples * positions, ceil(filters / CONVOLUTION_ROWS)].
 kernel void convolution_channel_difference(CONVOLUTION_EXTENTS, global const int *channel_at,
                                            global const int *pixel, global const real *w,
                                            global const real *in, global real *out) {
-  const int g = get_global_id(0);
-  const intv channel = LANE_INDEX(g, channel_at);
-  const int elements = samples * filters * positions;
-  for (int e = get_global_id(1); e < elements; e += get_global_size(1)) {
-    const int p = e % positions;
-    const int filter = e / positions % filters;
-    const int s = e / positions / filters;
-    realv sum = (realv)(0);
+  const int g = get_global_id(0) * 2;
+  const int s = get_global_id(1) / positions;
+  const int p = get_global_id(1) % positions;
+  const int first = get_global_id(2) * CONVOLUTION_ROWS;
+  const intv channel[2] = {LANE_INDEX(g, channel_at), LANE_INDEX(g + 1, channel_at)};
+  const PositionRange range = position_range(g, channel_at);
+  for (int c = range.first; c <= range.last; c++) {
+    if (!ANY((channel[0] == (intv)(c)) | (channel[1] == (intv)(c))))
+      continue;
+    realv sum[CONVOLUTION_ROWS][2];
+#pragma unroll
+    for (int i = 0; i < CONVOLUTION_ROWS; i++)
+      sum[i][0] = sum[i][1] = (realv)(0);
     for (int t = 0; t < taps; t++) {
       const int source = pixel[t * positions + p];
       if (source < 0)
         continue;
-      const realv weight = gather(w, filter * channels * taps + t, taps, channel);
-      sum = fma(weight, LOAD((size_t)(s * pixels + source) * lane_vectors + g, in), sum);
+      const size_t at = (size_t)(s * pixels + source) * lane_vectors + g;
+      const realv left = LOAD(at, in);
+      const realv right = LOAD(at + 1, in);
+#pragma unroll
+      for (int i = 0; i < CONVOLUTION_ROWS; i++) {
+        const size_t filter = min(first + i, filters - 1);
+        const realv weight = (realv)(w[(filter * channels + c) * taps + t]);
+        sum[i][0] = fma(weight, left, sum[i][0]);
+        sum[i][1] = fma(weight, right, sum[i][1]);
+      }
     }
-    STORE(sum, (size_t)e * lane_vectors + g, out);
+#pragma unroll
+    for (int i = 0; i < CONVOLUTION_ROWS; i++) {
+      const size_t at = ((size_t)(s * filters + first + i) * positions + p) * lane_vectors + g;
+      if (first + i < filters) {
+        STORE_AT_POSITION(sum[i][0], c == range.first, channel[0], c, at, out);
+        STORE_AT_POSITION(sum[i][1], c == range.first, channel[1], c, at + 1, out);
+      }
+    }
   }
 }
 

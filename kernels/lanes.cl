@@ -43,6 +43,26 @@
 // The position along an axis of each lane of vector g, from positions [lanes].
 #define LANE_INDEX(g, positions) LOAD(g, positions)
 
+// The smallest and the largest of the positions [lanes] in vectors g and g + 1: lanes of one position, or
+// of neighbouring ones, mostly stand together.
+typedef struct {
+  int first;
+  int last;
+} PositionRange;
+
+static inline PositionRange position_range(int g, global const int *positions) {
+  PositionRange range = {positions[g * VECTOR_WIDTH], positions[g * VECTOR_WIDTH]};
+  for (int lane = g * VECTOR_WIDTH + 1; lane < (g + 2) * VECTOR_WIDTH; lane++) {
+    range.first = min(range.first, positions[lane]);
+    range.last = max(range.last, positions[lane]);
+  }
+  return range;
+}
+
+// Puts v where a position's lanes are, and everywhere at the first position.
+#define STORE_AT_POSITION(v, is_first, position, here, i, p)                                      \
+  STORE(is_first ? (v) : SELECT(LOAD(i, p), v, INT_TO_MASK((position) == (intv)(here))), i, p)
+
 // table[offset + stride * index] for each lane.
 static inline realv gather(global const real *table, int offset, int stride, intv index) {
 #if VECTOR_WIDTH == 1

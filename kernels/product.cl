@@ -149,23 +149,58 @@ kernel void product_single_value(PRODUCT_SINGLE_ARGUMENTS) {
   }
 }
 
-// One position of the summed axis moves: out(b, o, s) = table(b, o, k of the lane) in(b, s).
-// Launch: [lane vectors, workers over batches and outs].
-kernel void product_depth_difference(int lane_vectors, int batches, int outs, int samples,
+// Of the summed axis moves one block of so many positions (width), the one of the lane:
+// out(b, o, s) = sum over k < width of table(b, o, width * block + k) in(b, s, k). Once for each block
+// of the work-item's lanes.
+// Launch: [lane vectors / 2, batches * ceil(samples / PRODUCT_SAMPLES), ceil(outs / PRODUCT_ROWS)].
+kernel void product_depth_difference(int lane_vectors, int outs, int samples, int width,
                                      int table_batch, int table_out, int table_depth,
-                                     int in_batch, int out_batch, int out_out, int out_sample,
-                                     global const int *depth_at, global const real *table,
-                                     global const real *in, global real *out) {
-  const int g = get_global_id(0);
-  const intv k = LANE_INDEX(g, depth_at);
-  for (int e = get_global_id(1); e < batches * outs; e += get_global_size(1)) {
-    const int b = e / outs;
-    const int o = e % outs;
-    const realv weight = gather(table, b * table_batch + o * table_out, table_depth, k);
-    for (int s = 0; s < samples; s++) {
-      const size_t element = (size_t)b * out_batch + (size_t)o * out_out + (size_t)s * out_sample;
-      STORE(weight * LOAD((size_t)(b * in_batch + s) * lane_vectors + g, in),
-            element * lane_vectors + g, out);
+                                     int in_batch, int in_sample, int in_depth, int out_batch,
+                                     int out_out, int out_sample, global const int *depth_at,
+                                     global const real *table, global const real *in,
+                                     global real *out) {
+  const int g = get_global_id(0) * 2;
+  const int first = get_global_id(2) * PRODUCT_ROWS;
+  const int parts = (samples + PRODUCT_SAMPLES - 1) / PRODUCT_SAMPLES;
+  const int b = get_global_id(1) / parts;
+  const int first_sample = get_global_id(1) % parts * PRODUCT_SAMPLES;
+  const int last_sample = min(first_sample + PRODUCT_SAMPLES, samples);
+  const intv block[2] = {LANE_INDEX(g, depth_at), LANE_INDEX(g + 1, depth_at)};
+  const PositionRange range = position_range(g, depth_at);
+  for (int c = range.first; c <= range.last; c++) {
+    if (!ANY((block[0] == (intv)(c)) | (block[1] == (intv)(c))))
+      continue;
+    global const real *row[PRODUCT_ROWS];
+#pragma unroll
+    for (int i = 0; i < PRODUCT_ROWS; i++)
+      row[i] = table + (size_t)b * table_batch + (size_t)min(first + i, outs - 1) * table_out +
+               (size_t)c * width * table_depth;
+    for (int s = first_sample; s < last_sample; s++) {
+      realv sum[PRODUCT_ROWS][2];
+#pragma unroll
+      for (int i = 0; i < PRODUCT_ROWS; i++)
+        sum[i][0] = sum[i][1] = (realv)(0);
+      for (int k = 0; k < width; k++) {
+        const size_t at = ((size_t)b * in_batch + (size_t)s * in_sample + (size_t)k * in_depth) *
+                              lane_vectors + g;
+        const realv left = LOAD(at, in);
+        const realv right = LOAD(at + 1, in);
+#pragma unroll
+        for (int i = 0; i < PRODUCT_ROWS; i++) {
+          const realv weight = (realv)(row[i][(size_t)k * table_depth]);
+          sum[i][0] = fma(weight, left, sum[i][0]);
+          sum[i][1] = fma(weight, right, sum[i][1]);
+        }
+      }
+#pragma unroll
+      for (int i = 0; i < PRODUCT_ROWS; i++) {
+        const size_t at = ((size_t)b * out_batch + (size_t)s * out_sample +
+                           (size_t)(first + i) * out_out) * lane_vectors + g;
+        if (first + i < outs) {
+          STORE_AT_POSITION(sum[i][0], c == range.first, block[0], c, at, out);
+          STORE_AT_POSITION(sum[i][1], c == range.first, block[1], c, at + 1, out);
+        }
+      }
     }
   }
 }

@@ -208,6 +208,24 @@ extension OperatorCase {
         let right = try c.apply(product, c.constant(a), c.slice(1, b, axis: bDepth))
         return try c.apply(.combine(.add), left, right)
       },
+      // As a channel's pixels, flattened: the sum's axis is [3, 2], and one of three moves.
+      OperatorCase(name: "\(name), a block of the sum", parameters: [[3], [3], [3]]) { c in
+        func block(_ number: Int, stack: [Int], free: Int, isFirst: Bool) throws -> Graph.NodeID {
+          let apart = stack + (isFirst ? [3, 2, free] : [free, 3, 2])
+          let moving = try c.slice(number, apart, axis: stack.count + (isFirst ? 0 : 1))
+          return try c.apply(.reshape(stack + (isFirst ? [6, free] : [free, 6])), moving)
+        }
+        let wholeB = form.transposeB ? [9, 6] : [6, 9]
+        let left = try c.apply(
+          product, block(0, stack: [], free: 18, isFirst: form.transposeA), c.constant(wholeB))
+        let right = try c.apply(
+          product, c.constant(form.transposeA ? [6, 18] : [18, 6]),
+          block(1, stack: [], free: 9, isFirst: !form.transposeB))
+        let stack = try c.apply(
+          product, block(2, stack: [2], free: 18, isFirst: form.transposeA),
+          c.constant([2] + wholeB))
+        return try c.apply(.combine(.add), c.apply(.combine(.add), left, right), stack)
+      },
       OperatorCase(name: "\(name), stacks", parameters: [[2] + a, [2] + b]) { c in
         try c.apply(product, c.full(0), c.full(1))
       },

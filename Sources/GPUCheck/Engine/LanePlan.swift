@@ -164,8 +164,7 @@ private struct LanePlanBuilder {
   private mutating func apply(_ operation: Operator, _ inputs: [Graph.NodeID], to id: Graph.NodeID)
     throws
   {
-    if case .reshape = operation, let operand = lanes[inputs[0]] {
-      // The same elements: the output's lanes are the input's.
+    if let operand = passedOn(operation, inputs, to: id) {
       lanes[id] = LaneOperand(node: id, place: operand.place, layout: operand.layout)
       return
     }
@@ -190,6 +189,23 @@ private struct LanePlanBuilder {
     }
     append(.apply(operation), id, operands, shapes, layout)
     lanes[id] = steps.last?.output
+  }
+
+  /// The lanes of an input that are those of the output: the elements keep their order, and what is
+  /// done to them adds nothing that moves.
+  private func passedOn(
+    _ operation: Operator, _ inputs: [Graph.NodeID], to id: Graph.NodeID
+  ) -> LaneOperand? {
+    let moving = inputs.indices.filter { lanes[inputs[$0]] != nil }
+    guard moving.count == 1, let input = moving.first else { return nil }
+    switch operation {
+    case .reshape: return lanes[inputs[input]]
+    case .combine(.add) where mode == .difference,
+      .combine(.subtract) where mode == .difference && input == 0:
+      return graph.nodes[inputs[input]].shape == graph.nodes[id].shape
+        ? lanes[inputs[input]] : nil
+    default: return nil
+    }
   }
 
   /// The full form of a node's lanes, by an extra step where they are a slice.

@@ -25,8 +25,9 @@ extension Convolution {
 
 /// The launches of the kernels of kernels/convolution.cl.
 private struct ConvolutionLaunch {
-  /// CONVOLUTION_ROWS of convolution.cl: the filters of one work-item.
-  static let rows = 6
+  /// CONVOLUTION_ROWS and CONVOLUTION_POSITIONS of convolution.cl: the filters of one work-item, and
+  /// how often.
+  static let (rows, positions) = (6, 16)
 
   let call: KernelCall
   let size: Convolution.Extents
@@ -45,7 +46,11 @@ private struct ConvolutionLaunch {
     return launch(
       "convolution_input",
       [call.integers(0), call.coefficient(1), call.input(0), .buffer(call.output)],
-      [call.laneVectors / 2, slice, size.groups * blocks])
+      [
+        call.laneVectors / 2,
+        size.samples * ((size.positions + Self.positions - 1) / Self.positions),
+        size.groups * blocks,
+      ])
   }
 
   func weights(adds: Bool) -> Launch {
@@ -82,7 +87,7 @@ private struct ConvolutionLaunch {
       "convolution_channel_difference",
       [
         call.index(0), call.integers(0), call.coefficient(1), call.input(0), .buffer(call.output),
-      ], call.global(over: elements))
+      ], [call.laneVectors / 2, slice, (size.filters + Self.rows - 1) / Self.rows])
   }
 
   var depthwise: Launch {

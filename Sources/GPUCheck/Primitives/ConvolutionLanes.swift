@@ -234,16 +234,26 @@ extension Convolution {
   ) {
     let lanes = call.lanes
     let (weights, pixel) = (call.coefficients[1], call.integers[0])
-    forEach(size) { e, s, filter, p in
-      let out = call.output + e * lanes
-      for lane in 0..<lanes { out[lane] = 0 }
-      for t in 0..<size.taps {
-        let source = Int(pixel[t * size.positions + p])
-        if source < 0 { continue }
-        let row = input + (s * size.pixels + source) * lanes
-        for lane in 0..<lanes {
-          let channel = Int(call.indices[0][lane])
-          out[lane] += weights[(filter * size.channels + channel) * size.taps + t] * row[lane]
+    // A filter's weights of each lane's own channel.
+    withUnsafeTemporaryAllocation(of: T.self, capacity: size.taps * lanes) { own in
+      guard let own = own.baseAddress else { return }
+      for filter in 0..<size.filters {
+        for t in 0..<size.taps {
+          for lane in 0..<lanes {
+            let channel = Int(call.indices[0][lane])
+            own[t * lanes + lane] = weights[(filter * size.channels + channel) * size.taps + t]
+          }
+        }
+        for e in 0..<size.samples * size.positions {
+          let (s, p) = (e / size.positions, e % size.positions)
+          let out = call.output + ((s * size.filters + filter) * size.positions + p) * lanes
+          for lane in 0..<lanes { out[lane] = 0 }
+          for t in 0..<size.taps {
+            let source = Int(pixel[t * size.positions + p])
+            if source < 0 { continue }
+            addProducts(
+              own + t * lanes, input + (s * size.pixels + source) * lanes, lanes, to: out)
+          }
         }
       }
     }

@@ -19,8 +19,8 @@ extension MatrixProduct {
         ? [table(call, aMoves: true, isFree: false, size), both] : [both]
     case (.single, .still): return [single(call, aMoves: true, size)]
     case (.still, .single): return [single(call, aMoves: false, size)]
-    case (.depth, .still): return [depth(call, aMoves: true, size)]
-    case (.still, .depth): return [depth(call, aMoves: false, size)]
+    case (.depth(_, let width), .still): return [depth(call, aMoves: true, width: width, size)]
+    case (.still, .depth(_, let width)): return [depth(call, aMoves: false, width: width, size)]
     case (.full, .single):
       return [
         table(call, aMoves: true, isFree: false, size), addSingle(call, aMoves: false, size),
@@ -37,11 +37,17 @@ extension MatrixProduct {
     let sides = sides(aMoves: aMoves, isFree: isFree, size)
     return Launch(
       arguments: ProductTableArguments(call: call, sides: sides, aMoves: aMoves),
-      global: [
-        call.laneVectors / 2,
-        sides.batches * ProductTableArguments.blocks(sides.samples, ProductTableArguments.samples),
-        ProductTableArguments.blocks(sides.outs, ProductTableArguments.rows),
-      ])
+      global: Self.blocks(call, sides))
+  }
+
+  /// PRODUCT_ROWS and PRODUCT_SAMPLES of product.cl: the outputs of one work-item, and how often.
+  private static let (rows, samples) = (6, 16)
+
+  private static func blocks(_ call: KernelCall, _ sides: Sides) -> [Int] {
+    [
+      call.laneVectors / 2, sides.batches * ((sides.samples + samples - 1) / samples),
+      (sides.outs + rows - 1) / rows,
+    ]
   }
 
   private func single(_ call: KernelCall, aMoves: Bool, _ size: Extents) -> Launch {
@@ -52,12 +58,11 @@ extension MatrixProduct {
       global: call.global(over: single.batches * single.samples))
   }
 
-  private func depth(_ call: KernelCall, aMoves: Bool, _ size: Extents) -> Launch {
-    let sides = sides(aMoves: aMoves, isFree: false, size)
+  private func depth(_ call: KernelCall, aMoves: Bool, width: Int, _ size: Extents) -> Launch {
+    let sides = depthSides(aMoves: aMoves, width: width, size)
     return Launch(
-      arguments: ProductDepthArguments(
-        call: call, sides: sides, inBatch: depthBatch(aMoves: aMoves, sides, size), aMoves: aMoves),
-      global: call.global(over: sides.batches * sides.outs))
+      arguments: ProductDepthArguments(call: call, sides: sides, width: width, aMoves: aMoves),
+      global: Self.blocks(call, sides))
   }
 
   private func addSingle(_ call: KernelCall, aMoves: Bool, _ size: Extents) -> Launch {
@@ -71,11 +76,6 @@ extension MatrixProduct {
 // The arguments of the kernels of kernels/product.cl, each struct in its kernel's order.
 
 private struct ProductTableArguments: KernelArguments {
-  /// PRODUCT_ROWS and PRODUCT_SAMPLES of product.cl: the outputs of one work-item, and how often.
-  static let (rows, samples) = (6, 16)
-
-  static func blocks(_ count: Int, _ size: Int) -> Int { (count + size - 1) / size }
-
   let call: KernelCall
   let sides: MatrixProduct.Sides
   let aMoves: Bool
@@ -132,15 +132,16 @@ private struct ProductSingleArguments: KernelArguments {
 private struct ProductDepthArguments: KernelArguments {
   let call: KernelCall
   let sides: MatrixProduct.Sides
-  let inBatch: Int
+  let width: Int
   let aMoves: Bool
 
   let kernel = "product_depth_difference"
 
   var arguments: [KernelArgument] {
     [
-      .int(call.laneVectors), .int(sides.batches), .int(sides.outs), .int(sides.samples),
-      .int(sides.table.batch), .int(sides.table.out), .int(sides.table.depth), .int(inBatch),
+      .int(call.laneVectors), .int(sides.outs), .int(sides.samples), .int(width),
+      .int(sides.table.batch), .int(sides.table.out), .int(sides.table.depth),
+      .int(sides.moving.batch), .int(sides.moving.sample), .int(sides.moving.depth),
       .int(sides.result.batch), .int(sides.result.out), .int(sides.result.sample), call.index(0),
       call.coefficient(aMoves ? 1 : 0), call.input(aMoves ? 0 : 1), .buffer(call.output),
     ]

@@ -6,8 +6,8 @@ enum FactorMotion: Equatable {
   case full
   /// One row of A, or one column of B: what C keeps of the factor.
   case free(LaneIndex)
-  /// One position of the axis that is summed over.
-  case depth(LaneIndex)
+  /// One block of so many positions of the axis that is summed over, mostly of one.
+  case depth(LaneIndex, width: Int)
   /// One element.
   case single(LaneIndex)
 }
@@ -47,8 +47,11 @@ extension MatrixProduct {
     case .full: return .full
     case .slice(let slice):
       if slice.inner == 1, slice.axisLength == single { return .single(slice.index) }
-      if (slice.axisLength, slice.inner) == depth { return .depth(slice.index) }
       if (slice.axisLength, slice.inner) == free { return .free(slice.index) }
+      let width = slice.inner / max(depth.inner, 1)
+      if slice.inner == width * depth.inner, slice.axisLength * width == depth.length {
+        return .depth(slice.index, width: width)
+      }
       return nil
     }
   }
@@ -100,7 +103,7 @@ extension MatrixProduct {
     case (_, .single(let index))?:
       let digits = bDigits(size)
       return [index.then(digits.depth), index.then(digits.free)]
-    case (.depth(let index), _)?, (_, .depth(let index))?: return [index]
+    case (.depth(let index, _), _)?, (_, .depth(let index, _))?: return [index]
     default: return []
     }
   }
@@ -119,7 +122,7 @@ extension MatrixProduct {
     case (.single, .full): whole * depth + columns
     case (.free, _): columns * depth
     case (_, .free): rows * depth
-    case (.depth, _), (_, .depth): whole
+    case (.depth(_, let width), _), (_, .depth(_, let width)): whole * Double(width)
     case (.single, _): columns
     case (_, .single): rows
     case (.still, .still): 0
@@ -177,8 +180,10 @@ extension MatrixProduct {
       if let a, let b { bothLanes(call, a, b, size) }
     case (.single, .still): if let a { singleLanes(call, a, aMoves: true, size) }
     case (.still, .single): if let b { singleLanes(call, b, aMoves: false, size) }
-    case (.depth, .still): if let a { depthLanes(call, a, aMoves: true, size) }
-    case (.still, .depth): if let b { depthLanes(call, b, aMoves: false, size) }
+    case (.depth(_, let width), .still):
+      if let a { depthLanes(call, a, aMoves: true, width: width, size) }
+    case (.still, .depth(_, let width)):
+      if let b { depthLanes(call, b, aMoves: false, width: width, size) }
     case (.full, .single):
       tableLanes(call, (.full, .still), size)
       if let a, let b { addSingleLanes(call, single: b, full: a, aMoves: false, size) }
@@ -268,32 +273,49 @@ extension MatrixProduct {
   }
 
   private func depthLanes<T: LaneReal>(
-    _ call: LaneCall<T>, _ input: UnsafePointer<T>, aMoves: Bool, _ size: Extents
+    _ call: LaneCall<T>, _ input: UnsafePointer<T>, aMoves: Bool, width: Int, _ size: Extents
   ) {
-    let sides = sides(aMoves: aMoves, isFree: false, size)
-    let table = call.coefficients[aMoves ? 1 : 0]
+    let sides = depthSides(aMoves: aMoves, width: width, size)
     let lanes = call.lanes
-    let inBatch = depthBatch(aMoves: aMoves, sides, size)
-    for batch in 0..<sides.batches {
-      for o in 0..<sides.outs {
-        for s in 0..<sides.samples {
-          let element =
-            batch * sides.result.batch + o * sides.result.out + s * sides.result.sample
-          let row = input + (batch * inBatch + s) * lanes
-          for lane in 0..<lanes {
-            let k = Int(call.indices[0][lane])
-            call.output[element * lanes + lane] =
-              row[lane]
-              * table[batch * sides.table.batch + o * sides.table.out + k * sides.table.depth]
+    // An output's weights of each lane's own block.
+    withUnsafeTemporaryAllocation(of: T.self, capacity: width * lanes) { own in
+      guard let own = own.baseAddress else { return }
+      for batch in 0..<sides.batches {
+        let table = call.coefficients[aMoves ? 1 : 0] + batch * sides.table.batch
+        for o in 0..<sides.outs {
+          for k in 0..<width {
+            for lane in 0..<lanes {
+              let at = Int(call.indices[0][lane]) * width + k
+              own[k * lanes + lane] = table[o * sides.table.out + at * sides.table.depth]
+            }
+          }
+          for s in 0..<sides.samples {
+            let element =
+              batch * sides.result.batch + o * sides.result.out + s * sides.result.sample
+            let out = call.output + element * lanes
+            for lane in 0..<lanes { out[lane] = 0 }
+            for k in 0..<width {
+              let moving =
+                batch * sides.moving.batch + s * sides.moving.sample + k * sides.moving.depth
+              addProducts(own + k * lanes, input + moving * lanes, lanes, to: out)
+            }
           }
         }
       }
     }
   }
 
-  /// From one batch to the next of a factor of which one position of the summed axis moves.
-  func depthBatch(aMoves: Bool, _ sides: Sides, _ size: Extents) -> Int {
-    (aMoves ? size.aBatches : size.bBatches) == 1 ? 0 : sides.samples
+  /// The strides where of A (else B) one block of the summed axis moves: the other factor is a whole
+  /// table, and what moves is stored without the rest of the axis.
+  func depthSides(aMoves: Bool, width: Int, _ size: Extents) -> Sides {
+    var sides = sides(aMoves: aMoves, isFree: false, size)
+    // Along the axis elements stand one after the other, or whole rows of samples do.
+    let isInner = sides.moving.depth == 1
+    sides.moving = (
+      (aMoves ? size.aBatches : size.bBatches) == 1 ? 0 : sides.samples * width,
+      isInner ? width : 1, isInner ? 1 : sides.samples
+    )
+    return sides
   }
 
   private func addSingleLanes<T: LaneReal>(

@@ -17,6 +17,14 @@ extension UnsafeMutablePointer where Pointee: LaneReal {
   }
 }
 
+/// Adds a·b to the sums, lane by lane.
+@inline(__always)
+func addProducts<T: LaneReal>(
+  _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ lanes: Int, to sums: UnsafeMutablePointer<T>
+) {
+  for lane in 0..<lanes { sums[lane] += a[lane] * b[lane] }
+}
+
 /// Σ_k weight(k)·row(k) in every lane, for `outs` results at a time: the innermost loop of dense
 /// layers, matrix products and convolutions. Sums are formed in the order of k.
 ///

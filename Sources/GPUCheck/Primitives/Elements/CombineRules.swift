@@ -45,11 +45,15 @@ extension CombineFunction {
     case .minimum: return -larger(-c[0], -da, -db, c[1], &kinks)
     case .power:
       if da == 0, db == 0 { return 0 }
-      return c[2] * T.expMinusOne((c[1] + db) * T.log(onePlus: da / c[0]) + db * c[3])
+      let growth = da / c[0]
+      // A base that is 0, or comes to 0 or beyond, has no logarithm to go by.
+      guard c[0] != 0, growth > -1 else { return T.pow(c[0] + da, c[1] + db) - c[2] }
+      return c[2] * T.expMinusOne((c[1] + db) * T.log(onePlus: growth) + db * c[3])
     case .greater, .greaterOrEqual, .equal:
       let d = da - db
-      if d == 0 { return 0 }
-      return changed(truth(c[0] + d) - c[1], &kinks)
+      // Infinities of one sign stay equal whatever moves them, and their gap is no number.
+      if d == 0 || c[0].isNaN { return 0 }
+      return changed(truth(c[0] + d, 0) - c[1], &kinks)
     case .modulo:
       let still = da - c[2] * db
       if da == 0, db == 0 { return 0 }
@@ -70,7 +74,7 @@ extension CombineFunction {
       return (a > b) == (self == .maximum) ? a : b
     case .power: return T.pow(a, b)
     case .greater, .greaterOrEqual, .equal:
-      let truth = truth(a - b)
+      let truth = truth(a, b)
       _ = changed(truth - c[2], &kinks)
       return truth
     case .modulo:
@@ -80,13 +84,13 @@ extension CombineFunction {
     }
   }
 
-  /// Whether a comparison holds, by a − b.
+  /// Whether a comparison holds: 1 or 0.
   @inline(__always)
-  private func truth<T: LaneReal>(_ gap: T) -> T {
+  private func truth<T: LaneReal>(_ a: T, _ b: T) -> T {
     switch self {
-    case .greater: gap > 0 ? 1 : 0
-    case .greaterOrEqual: gap >= 0 ? 1 : 0
-    default: gap == 0 ? 1 : 0
+    case .greater: a > b ? 1 : 0
+    case .greaterOrEqual: a >= b ? 1 : 0
+    default: a == b ? 1 : 0
     }
   }
 
