@@ -141,6 +141,7 @@ kernel void KERNEL(int lane_vectors, int elements, int axis_length, int slice_in
   const int g = get_global_id(0);
   global const real *const table[4] = {c0, c1, c2, c3};
   const intv index = axis_length == 0 ? (intv)(0) : LANE_INDEX(g, position);
+  const int common = common_position(index);
   intv kinks = (intv)(0);
   for (int e = get_global_id(1); e < elements; e += get_global_size(1)) {
     int rest = e;
@@ -162,11 +163,7 @@ kernel void KERNEL(int lane_vectors, int elements, int axis_length, int slice_in
 #undef COUNT
     realv c[TABLES + 1];
     for (int k = 0; k < TABLES; k++)
-      c[k] = axis_length == 0
-                 ? (realv)(table[k][e])
-                 : gather(table[k],
-                          e / slice_inner * axis_length * slice_inner + e % slice_inner,
-                          slice_inner, index);
+      c[k] = sliced(table[k], e, axis_length, slice_inner, index, common);
     realv x = (realv)(0), y = (realv)(0), z = (realv)(0);
 #if VALUES
     x = c[VALUES - 1];

@@ -140,16 +140,25 @@ kernel void convolution_lanes(CONVOLUTION_EXTENTS, int adds, int use_table,
 
 kernel void convolution_weight_difference(CONVOLUTION_WEIGHT_ARGUMENTS) {
   const int g = get_global_id(0);
-  const int lanes = lane_vectors * VECTOR_WIDTH;
-  const int depth = channels / groups;
+  const int per_group = filters / groups;
+  // Of each lane: where its tap's pixels and its channel begin.
+  int tap[VECTOR_WIDTH];
+  int channel[VECTOR_WIDTH];
+  for (int v = 0; v < VECTOR_WIDTH; v++) {
+    const int lane = g * VECTOR_WIDTH + v;
+    tap[v] = tap_at[lane] * positions;
+    channel[v] = (filter_at[lane] / per_group * (channels / groups) + depth_at[lane]) * pixels;
+  }
+  const realv d = LOAD(g, move);
   for (int e = get_global_id(1); e < samples * positions; e += get_global_size(1)) {
+    const int p = e % positions;
+    const size_t first = (size_t)(e / positions) * channels * pixels;
+    real factor[VECTOR_WIDTH];
     for (int v = 0; v < VECTOR_WIDTH; v++) {
-      const int lane = g * VECTOR_WIDTH + v;
-      const int channel = filter_at[lane] / (filters / groups) * depth + depth_at[lane];
-      const int source = pixel[tap_at[lane] * positions + e % positions];
-      const size_t first = (size_t)(e / positions * channels + channel) * pixels;
-      out[(size_t)e * lanes + lane] = source < 0 ? (real)0 : move[lane] * x[first + source];
+      const int source = pixel[tap[v] + p];
+      factor[v] = source < 0 ? (real)0 : x[first + channel[v] + source];
     }
+    STORE(d * LOAD(0, factor), (size_t)e * lane_vectors + g, out);
   }
 }
 

@@ -20,13 +20,12 @@ kernel void KERNEL(int lane_vectors, int elements, int axis_length, int inner,
   const real a[3] = {a0, a1, a2};
   global const real *const table[4] = {c0, c1, c2, c3};
   const intv index = axis_length == 0 ? (intv)(0) : LANE_INDEX(g, position);
+  const int common = common_position(index);
   intv kinks = (intv)(0);
   for (int e = get_global_id(1); e < elements; e += get_global_size(1)) {
     realv c[COEFFICIENTS];
     for (int k = 0; k < COEFFICIENTS; k++)
-      c[k] = axis_length == 0
-                 ? (realv)(table[k][e])
-                 : gather(table[k], e / inner * axis_length * inner + e % inner, inner, index);
+      c[k] = sliced(table[k], e, axis_length, inner, index, common);
     const int at = e * lane_vectors + g;
 #if KINKS
     STORE(RULE(LOAD(at, in), c, a, tie_policy, &kinks), at, out);

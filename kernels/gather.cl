@@ -10,13 +10,8 @@
   const int first = e / inner / rows * columns * inner + e % inner;
 #define GATHER_INPUT(k) (first + source[k] * inner)
 
-// GATHER_BASE: a table at the element of the whole input that a stored one stands for (axis_length
-// 0: itself).
-#define GATHER_BASE(table, at)                                                                    \
-  (axis_length == 0                                                                               \
-       ? (realv)(table[at])                                                                       \
-       : gather(table, (at) / slice_inner * axis_length * slice_inner + (at) % slice_inner,       \
-                slice_inner, index))
+// GATHER_BASE: a table at the element of the whole input that a stored one stands for.
+#define GATHER_BASE(table, at) sliced(table, at, axis_length, slice_inner, index, common)
 
 // Sums with constant weights (null: all 1); fill where a row is empty: 0 in differences. Compensated
 // in float: these sums are the statistics of normalisation layers.
@@ -96,13 +91,11 @@ kernel void gather_move(int lane_vectors, int is_value, global const int *presen
 kernel void gather_maximum_difference(GATHER_ARGUMENTS) {
   const int g = get_global_id(0);
   const intv index = axis_length == 0 ? (intv)(0) : LANE_INDEX(g, position);
+  const int common = common_position(index);
   intv kinks = (intv)(0);
   for (int e = get_global_id(1); e < elements; e += get_global_size(1)) {
     GATHER_ROW(e)
-    const realv top = axis_length == 0
-                          ? (realv)(c2[e])
-                          : gather(c2, e / out_inner * axis_length * out_inner + e % out_inner,
-                                   out_inner, index);
+    const realv top = sliced(c2, e, axis_length, out_inner, index, common);
     realv most = (realv)(-REAL_INFINITY);
     realv own = (realv)(0);
     realv last = (realv)(0);
@@ -133,13 +126,11 @@ kernel void gather_maximum_difference(GATHER_ARGUMENTS) {
 kernel void gather_maximum_value(GATHER_ARGUMENTS) {
   const int g = get_global_id(0);
   const intv index = axis_length == 0 ? (intv)(0) : LANE_INDEX(g, position);
+  const int common = common_position(index);
   intv kinks = (intv)(0);
   for (int e = get_global_id(1); e < elements; e += get_global_size(1)) {
     GATHER_ROW(e)
-    const realv top = axis_length == 0
-                          ? (realv)(c2[e])
-                          : gather(c2, e / out_inner * axis_length * out_inner + e % out_inner,
-                                   out_inner, index);
+    const realv top = sliced(c2, e, axis_length, out_inner, index, common);
     realv most = (realv)(-REAL_INFINITY);
     realv own = (realv)(-REAL_INFINITY);
     for (int k = start[row]; k < start[row + 1]; k++) {
@@ -159,6 +150,7 @@ kernel void gather_maximum_value(GATHER_ARGUMENTS) {
 kernel void gather_product_difference(GATHER_ARGUMENTS) {
   const int g = get_global_id(0);
   const intv index = axis_length == 0 ? (intv)(0) : LANE_INDEX(g, position);
+  const int common = common_position(index);
   for (int e = get_global_id(1); e < elements; e += get_global_size(1)) {
     GATHER_ROW(e)
     realv product = (realv)(1);
@@ -190,6 +182,7 @@ kernel void gather_product_value(GATHER_ARGUMENTS) {
 kernel void gather_logSumExp_difference(GATHER_ARGUMENTS) {
   const int g = get_global_id(0);
   const intv index = axis_length == 0 ? (intv)(0) : LANE_INDEX(g, position);
+  const int common = common_position(index);
   for (int e = get_global_id(1); e < elements; e += get_global_size(1)) {
     GATHER_ROW(e)
     realv top = (realv)(-1);

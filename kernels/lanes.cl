@@ -77,6 +77,22 @@ static inline realv gather(global const real *table, int offset, int stride, int
 #endif
 }
 
+// The position that all lanes of a vector have; -1 where they have not one.
+static inline int common_position(intv index) {
+  return ANY(index != (intv)(FIRST_LANE(index))) ? -1 : FIRST_LANE(index);
+}
+
+// Of a table [outer, axis_length, inner] the element of each lane's position, where elements e are
+// counted without that axis; where axis_length is 0 they are the table's own. common: that position
+// where all lanes have it, else -1.
+static inline realv sliced(global const real *table, int e, int axis_length, int inner, intv index,
+                           int common) {
+  if (axis_length == 0)
+    return (realv)(table[e]);
+  const int first = e / inner * axis_length * inner + e % inner;
+  return common < 0 ? gather(table, first, inner, index) : (realv)(table[first + common * inner]);
+}
+
 // Adds the bits of each lane's kinks to its flags.
 static inline void report_kinks(intv kinks, int g, volatile global uint *flags) {
 #if VECTOR_WIDTH == 1

@@ -85,29 +85,65 @@ kernel void product_table(int lane_vectors, int outs, int samples, int depth, in
 }
 
 // Both factors move. A difference (a is A's table) adds (A + dA) dB to what is there; a value
-// (use_table = 0) is the product of the values.
-// Launch: [lane vectors, workers over the elements].
-kernel void product_lanes(int lane_vectors, int batches, int rows, int depth, int columns,
-                          int a_batch, int a_row, int a_depth, int b_batch, int b_depth,
-                          int b_column, int use_table, global const real *a,
-                          global const real *da, global const real *db, global real *out) {
+// (use_table = 0) is the product of the values. Each work-item holds a block of C in registers, so that
+// what is read serves several products; rows and columns beyond the last repeat it, and are not stored.
+// Launch: [lane vectors, batches, ceil(rows / BLOCK_ROWS) * ceil(columns / BLOCK_COLUMNS)].
+#define BLOCK_ROWS 2
+#define BLOCK_COLUMNS 4
+
+kernel void product_lanes(int lane_vectors, int rows, int depth, int columns, int a_batch, int a_row,
+                          int a_depth, int b_batch, int b_depth, int b_column, int use_table,
+                          global const real *a, global const real *da, global const real *db,
+                          global real *out) {
   const int g = get_global_id(0);
-  const int elements = batches * rows * columns;
-  for (int e = get_global_id(1); e < elements; e += get_global_size(1)) {
-    const int n = e % columns;
-    const int m = e / columns % rows;
-    const int batch = e / columns / rows;
-    const size_t left = (size_t)batch * a_batch + (size_t)m * a_row;
-    const size_t right = (size_t)batch * b_batch + (size_t)n * b_column;
-    const size_t at = (size_t)e * lane_vectors + g;
-    realv sum = use_table ? LOAD(at, out) : (realv)(0);
-    for (int k = 0; k < depth; k++) {
-      const size_t x = left + (size_t)k * a_depth;
-      const realv moved = LOAD(x * lane_vectors + g, da);
-      const realv factor = use_table ? (realv)(a[x]) + moved : moved;
-      sum = fma(factor, LOAD((right + (size_t)k * b_depth) * lane_vectors + g, db), sum);
+  const int batch = get_global_id(1);
+  const int across = (columns + BLOCK_COLUMNS - 1) / BLOCK_COLUMNS;
+  const int m = get_global_id(2) / across * BLOCK_ROWS;
+  const int n = get_global_id(2) % across * BLOCK_COLUMNS;
+  const size_t result = (size_t)batch * rows * columns;
+  realv sum[BLOCK_ROWS][BLOCK_COLUMNS];
+  size_t left[BLOCK_ROWS];
+  size_t right[BLOCK_COLUMNS];
+#pragma unroll
+  for (int i = 0; i < BLOCK_ROWS; i++)
+    left[i] = (size_t)batch * a_batch + (size_t)min(m + i, rows - 1) * a_row;
+#pragma unroll
+  for (int j = 0; j < BLOCK_COLUMNS; j++)
+    right[j] = (size_t)batch * b_batch + (size_t)min(n + j, columns - 1) * b_column;
+#pragma unroll
+  for (int i = 0; i < BLOCK_ROWS; i++) {
+#pragma unroll
+    for (int j = 0; j < BLOCK_COLUMNS; j++) {
+      const size_t at = result + (size_t)(m + i) * columns + n + j;
+      sum[i][j] = use_table && m + i < rows && n + j < columns ? LOAD(at * lane_vectors + g, out)
+                                                               : (realv)(0);
     }
-    STORE(sum, at, out);
+  }
+  for (int k = 0; k < depth; k++) {
+    realv row[BLOCK_ROWS];
+#pragma unroll
+    for (int i = 0; i < BLOCK_ROWS; i++) {
+      const size_t at = left[i] + (size_t)k * a_depth;
+      row[i] = LOAD(at * lane_vectors + g, da);
+      if (use_table)
+        row[i] += (realv)(a[at]);
+    }
+#pragma unroll
+    for (int j = 0; j < BLOCK_COLUMNS; j++) {
+      const realv column = LOAD((right[j] + (size_t)k * b_depth) * lane_vectors + g, db);
+#pragma unroll
+      for (int i = 0; i < BLOCK_ROWS; i++)
+        sum[i][j] = fma(row[i], column, sum[i][j]);
+    }
+  }
+#pragma unroll
+  for (int i = 0; i < BLOCK_ROWS; i++) {
+#pragma unroll
+    for (int j = 0; j < BLOCK_COLUMNS; j++) {
+      const size_t at = result + (size_t)(m + i) * columns + n + j;
+      if (m + i < rows && n + j < columns)
+        STORE(sum[i][j], at * lane_vectors + g, out);
+    }
   }
 }
 

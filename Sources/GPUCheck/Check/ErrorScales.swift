@@ -1,3 +1,6 @@
+import Dispatch
+import Synchronization
+
 /// The standard rounding error of every component, in units of u: of a back-propagation that
 /// computes dθ, and of lanes of exact differences.
 ///
@@ -21,8 +24,15 @@ package struct ErrorScales: Sendable {
   }
 
   package init(_ baseline: Baseline) {
-    gradient = Self.deviations(baseline) { .backPropagation(inputVariances: $0) }
-    lanes = Self.deviations(baseline) { _ in .lanes }
+    let sources: [@Sendable ([[Double]?]) -> ErrorSource] = [
+      { .backPropagation(inputVariances: $0) }, { _ in .lanes },
+    ]
+    let found = Mutex([[Double]](repeating: [], count: sources.count))
+    DispatchQueue.concurrentPerform(iterations: sources.count) { at in
+      let deviations = Self.deviations(baseline, sources[at])
+      found.withLock { $0[at] = deviations }
+    }
+    (gradient, lanes) = found.withLock { ($0[0], $0[1]) }
   }
 
   /// The scales for a gradient of a precision: in float64 the rounding of constants matters.

@@ -79,6 +79,15 @@ package struct LaneStep: Sendable {
     output.layout.stored(of: outputShape.reduce(1, *))
   }
 
+  /// Whether an element of the output needs, of an input, the element at its own place only.
+  func isElementwise(in input: Int) -> Bool {
+    switch action {
+    case .apply(.element), .apply(.combine), .apply(.select):
+      inputs[input]?.layout == output.layout && inputShapes[input] == outputShape
+    default: false
+    }
+  }
+
   /// Multiply-adds of one lane, as `Primitive.work` counts them.
   package var work: Double {
     switch action {
@@ -242,7 +251,8 @@ private struct LanePlanBuilder {
     return indices.count - 1
   }
 
-  /// Gives each step's output the first buffer that is free from there to its last use.
+  /// Gives each step's output the first buffer that is free from there to its last use. What takes
+  /// element by element what nobody needs any more writes where it reads: that is in the caches.
   private mutating func shareSlots() {
     var lastUse = [Int](repeating: -1, count: steps.count)
     func slot(of operand: LaneOperand?) -> Int? {
@@ -259,7 +269,10 @@ private struct LanePlanBuilder {
     var home = [Int](repeating: 0, count: steps.count)
     var busyUntil: [Int] = []
     for (position, step) in steps.enumerated() {
-      let free = busyUntil.firstIndex { $0 < position }
+      let own = step.inputs.indices.lazy.filter { step.isElementwise(in: $0) }
+        .compactMap { slot(of: step.inputs[$0]) }
+        .first { lastUse[$0] == position }.map { home[$0] }
+      let free = own ?? busyUntil.firstIndex { $0 < position }
       let chosen = free ?? busyUntil.count
       if free == nil {
         busyUntil.append(0)

@@ -14,7 +14,7 @@ extension MatrixProduct {
     case (.full, .full):
       let both = Launch(
         arguments: ProductLanesArguments(call: call, size: size),
-        global: call.global(over: size.batches * size.rows * size.columns))
+        global: [call.laneVectors, size.batches, ProductLanesArguments.blocks(size)])
       return call.mode == .difference
         ? [table(call, aMoves: true, isFree: false, size), both] : [both]
     case (.single, .still): return [single(call, aMoves: true, size)]
@@ -94,6 +94,13 @@ private struct ProductTableArguments: KernelArguments {
 }
 
 private struct ProductLanesArguments: KernelArguments {
+  /// BLOCK_ROWS and BLOCK_COLUMNS of product.cl.
+  private static let (rows, columns) = (2, 4)
+
+  static func blocks(_ size: MatrixProduct.Extents) -> Int {
+    ((size.rows + rows - 1) / rows) * ((size.columns + columns - 1) / columns)
+  }
+
   let call: KernelCall
   let size: MatrixProduct.Extents
 
@@ -101,8 +108,8 @@ private struct ProductLanesArguments: KernelArguments {
 
   var arguments: [KernelArgument] {
     [
-      .int(call.laneVectors), .int(size.batches), .int(size.rows), .int(size.depth),
-      .int(size.columns), .int(size.aStride), .int(size.a.row), .int(size.a.column),
+      .int(call.laneVectors), .int(size.rows), .int(size.depth), .int(size.columns),
+      .int(size.aStride), .int(size.a.row), .int(size.a.column),
       .int(size.bStride), .int(size.b.row), .int(size.b.column),
       .int(call.mode == .difference ? 1 : 0), call.coefficient(0), call.input(0), call.input(1),
       .buffer(call.output),
