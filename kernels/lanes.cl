@@ -50,7 +50,7 @@ typedef struct {
   int last;
 } PositionRange;
 
-static inline PositionRange position_range(int g, global const int *positions) {
+ALWAYS_INLINE PositionRange position_range(int g, global const int *positions) {
   PositionRange range = {positions[g * VECTOR_WIDTH], positions[g * VECTOR_WIDTH]};
   for (int lane = g * VECTOR_WIDTH + 1; lane < (g + 2) * VECTOR_WIDTH; lane++) {
     range.first = min(range.first, positions[lane]);
@@ -78,14 +78,14 @@ static inline realv gather(global const real *table, int offset, int stride, int
 }
 
 // The position that all lanes of a vector have; -1 where they have not one.
-static inline int common_position(intv index) {
+ALWAYS_INLINE int common_position(intv index) {
   return ANY(index != (intv)(FIRST_LANE(index))) ? -1 : FIRST_LANE(index);
 }
 
 // Of a table [outer, axis_length, inner] the element of each lane's position, where elements e are
 // counted without that axis; where axis_length is 0 they are the table's own. common: that position
 // where all lanes have it, else -1.
-static inline realv sliced(global const real *table, int e, int axis_length, int inner, intv index,
+ALWAYS_INLINE realv sliced(global const real *table, int e, int axis_length, int inner, intv index,
                            int common) {
   if (axis_length == 0)
     return (realv)(table[e]);

@@ -268,30 +268,39 @@ struct Oclgrind {
     let folder = try TemporaryFolder()
     var run = try self.run(
       arguments + [
-        "--device", "Oclgrind", "--format", "json", "--output", folder["report.json"],
-      ], launcher: launcher, environment: more)
+        "--device", "Oclgrind", "--profile", "--format", "json", "--output", folder["report.json"],
+      ], launcher: launcher, counts: false, environment: more)
     if let data = FileManager.default.contents(atPath: folder["report.json"]) {
       let parsed = try JSONSerialization.jsonObject(with: data)
       let object = try #require(parsed as? [String: Any])
       run.device = object["device"] as? String ?? ""
       run.precision = object["precision"] as? String ?? ""
+      let profile = object["profile"] as? [String: Any]
+      let kernels = profile?["kernels"] as? [[String: Any]] ?? []
+      run.kernels = Set(kernels.compactMap { $0["name"] as? String })
     }
     return run
   }
 
   /// Runs the program with all of Oclgrind's checks switched on.
+  ///
+  /// - Parameter counts: whether Oclgrind tells which kernels ran, by the instructions that it counts. In
+  ///   21.10 it then writes behind an array's end where kernels call many functions, as lanes' do; their
+  ///   checks have a profile.
   func run(
-    _ arguments: [String], launcher: URL? = nil, environment more: [String: String] = [:]
+    _ arguments: [String], launcher: URL? = nil, counts: Bool = true,
+    environment more: [String: String] = [:]
   ) throws -> Run {
     let folder = try TemporaryFolder()
     let log = folder["oclgrind.log"]
-    let checks = [
+    var checks = [
       "OCLGRIND_CHECK_API": "1", "OCLGRIND_DATA_RACES": "1", "OCLGRIND_UNINITIALIZED": "1",
-      "OCLGRIND_INST_COUNTS": "1", "OCLGRIND_MAX_ERRORS": "100000", "OCLGRIND_LOG": log,
+      "OCLGRIND_MAX_ERRORS": "100000", "OCLGRIND_LOG": log,
       // Its check for uninitialised values (21.10) does not know LLVM's `freeze`, which the
       // optimiser inserts where a division and a remainder meet.
       "OCLGRIND_BUILD_OPTIONS": "-cl-opt-disable",
     ]
+    if counts { checks["OCLGRIND_INST_COUNTS"] = "1" }
     let end = try Program.run(
       arguments, launcher: launcher,
       environment: checks.merging(launcher == nil ? environment : [:]) { $1 }

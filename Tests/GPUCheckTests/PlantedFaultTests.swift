@@ -45,9 +45,9 @@ import Testing
       wrong: "gather(w, o * out_stride, in_stride, (unit + 1) % (outs < 4 ? outs : 4))",
       operation: .dense(.outIn)),
     Fault(
-      what: "an element's coefficient from the first sample", file: "element.cl",
-      right: "gather(table[k], e / inner * axis_length * inner + e % inner, inner, index)",
-      wrong: "gather(table[k], e % inner, inner, index)", operation: .element(.sigmoid)),
+      what: "a slice's coefficient from the first sample", file: "lanes.cl",
+      right: "first = e / inner * axis_length * inner + e % inner;",
+      wrong: "first = e % inner;", operation: .element(.sigmoid)),
   ]
 
   @Test("A kernel with a planted fault fails the tables at large steps", arguments: faults)

@@ -80,7 +80,7 @@ package struct LaneStep: Sendable {
   }
 
   /// Whether an element of the output needs, of an input, the element at its own place only.
-  func isElementwise(in input: Int) -> Bool {
+  package func isElementwise(in input: Int) -> Bool {
     switch action {
     case .apply(.element), .apply(.combine), .apply(.select):
       inputs[input]?.layout == output.layout && inputShapes[input] == outputShape
