@@ -50,7 +50,7 @@ typedef struct {
   int last;
 } PositionRange;
 
-ALWAYS_INLINE PositionRange position_range(int g, global const int *positions) {
+static inline PositionRange position_range(int g, global const int *positions) {
   PositionRange range = {positions[g * VECTOR_WIDTH], positions[g * VECTOR_WIDTH]};
   for (int lane = g * VECTOR_WIDTH + 1; lane < (g + 2) * VECTOR_WIDTH; lane++) {
     range.first = min(range.first, positions[lane]);

@@ -35,6 +35,14 @@ struct ConformanceTable {
     }.joined(separator: " ")
   }
 
+  /// What a reason does not say by itself, by the beginning of the test's name.
+  private static let remarks = [
+    "test_averagepool_2d_ceil_last_window_starts_on_pad":
+      "the output that the test expects was written down with four digits",
+    "test_mod_float_edge_cases":
+      "a negative number modulo infinity, by a - b * floor(a / b); differences of such have no meaning",
+  ]
+
   private static let controlFlow: Set = ["If", "Loop", "Scan"]
 
   /// The table of the supported operators, what fails of them, and the operators left out.
@@ -51,7 +59,10 @@ struct ConformanceTable {
     lines += supported.map { "| \($0.key) | \($0.value.passed) | \($0.value.total) |" }
     lines += ["", "What does not pass, and why:", ""]
     for (_, row) in supported {
-      lines += row.failures.map { "- `\($0.name)`: \(short($0.reason))" }
+      lines += row.failures.map { failure in
+        let remark = Self.remarks.first { failure.name.hasPrefix($0.key) }?.value
+        return "- `\(failure.name)`: \(short(failure.reason))" + (remark.map { " (\($0))" } ?? "")
+      }
     }
     let others = rows.keys.filter { !known.contains($0) }.sorted()
     lines += ["", "Operators that are not supported: \(others.joined(separator: ", "))."]

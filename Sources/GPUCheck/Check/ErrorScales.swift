@@ -28,12 +28,21 @@ package struct ErrorScales: Sendable {
       { .backPropagation(inputVariances: $0) }, { _ in .lanes },
     ]
     let found = Mutex([[Double]](repeating: [], count: sources.count))
-    DispatchQueue.concurrentPerform(iterations: sources.count) { at in
+    let walk = { @Sendable (at: Int) in
       let deviations = Self.deviations(baseline, sources[at])
       found.withLock { $0[at] = deviations }
     }
+    if baseline.graph.layout.count <= Self.mostAtOnce {
+      DispatchQueue.concurrentPerform(iterations: sources.count, execute: walk)
+    } else {
+      sources.indices.forEach(walk)
+    }
     (gradient, lanes) = found.withLock { ($0[0], $0[1]) }
   }
+
+  /// Parameters up to which both are found at the same time. The products of larger networks take all
+  /// cores anyway, and each walk takes memory.
+  private static let mostAtOnce = 1 << 22
 
   /// The scales for a gradient of a precision: in float64 the rounding of constants matters.
   package init(_ baseline: Baseline, of gradient: ElementType) {
