@@ -44,7 +44,8 @@
 #define LANE_INDEX(g, positions) LOAD(g, positions)
 
 // The smallest and the largest of the positions [lanes] in vectors g and g + 1: lanes of one position, or
-// of neighbouring ones, mostly stand together.
+// of neighbouring ones, mostly stand together. Not ALWAYS_INLINE: an inlined function that returns a
+// struct is marked in a way that Oclgrind 21.10 does not know.
 typedef struct {
   int first;
   int last;
