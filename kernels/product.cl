@@ -6,13 +6,24 @@
 #define PRODUCT_ROWS 6
 #define PRODUCT_SAMPLES 16
 
+// What a work-item computes: two lane vectors from g on, PRODUCT_ROWS rows from `first` on, and the
+// samples of batch b from first_sample to before last_sample.
+// Launch: [lane vectors / 2, batches * ceil(samples / PRODUCT_SAMPLES), ceil(outs / PRODUCT_ROWS)].
+#define PRODUCT_BLOCK                                                                             \
+  const int g = get_global_id(0) * 2;                                                             \
+  const int first = get_global_id(2) * PRODUCT_ROWS;                                              \
+  const int parts = (samples + PRODUCT_SAMPLES - 1) / PRODUCT_SAMPLES;                            \
+  const int b = get_global_id(1) / parts;                                                         \
+  const int first_sample = get_global_id(1) % parts * PRODUCT_SAMPLES;                            \
+  const int last_sample = min(first_sample + PRODUCT_SAMPLES, samples)
+
 // One factor moves, the other is a table of the baseline; serves differences and values.
 //   out(b, o, s) = sum over k of table(b, o, k) in(b, s, k).
 // Each work-item holds a block of PRODUCT_ROWS of o and two lane vectors in registers, for some samples
 // one after the other. Where lanes are explicit vectors it first copies its part of the table, of so
 // many k at a time, to where it is read in order: rows of a large table lie pages apart, and fall
 // into the same few places of the caches.
-// Launch: [lane vectors / 2, batches * ceil(samples / PRODUCT_SAMPLES), ceil(outs / PRODUCT_ROWS)].
+// Launch: as PRODUCT_BLOCK says.
 #if VECTOR_WIDTH == 1
 #define PRODUCT_DEPTH INT_MAX
 #define PRODUCT_WEIGHT(i, k) factor[row[i] + (size_t)(k) * table_depth]
@@ -25,12 +36,7 @@ kernel void product_table(int lane_vectors, int outs, int samples, int depth, in
                           int table_out, int table_depth, int in_batch, int in_sample,
                           int in_depth, int out_batch, int out_out, int out_sample,
                           global const real *table, global const real *in, global real *out) {
-  const int g = get_global_id(0) * 2;
-  const int first = get_global_id(2) * PRODUCT_ROWS;
-  const int parts = (samples + PRODUCT_SAMPLES - 1) / PRODUCT_SAMPLES;
-  const int b = get_global_id(1) / parts;
-  const int first_sample = get_global_id(1) % parts * PRODUCT_SAMPLES;
-  const int last_sample = min(first_sample + PRODUCT_SAMPLES, samples);
+  PRODUCT_BLOCK;
   global const real *const factor = table + (size_t)b * table_batch;
   // Rows beyond the last repeat it, so that the block is always whole; they are not stored.
   size_t row[PRODUCT_ROWS];
@@ -188,19 +194,14 @@ kernel void product_single_value(PRODUCT_SINGLE_ARGUMENTS) {
 // Of the summed axis moves one block of so many positions (width), the one of the lane:
 // out(b, o, s) = sum over k < width of table(b, o, width * block + k) in(b, s, k). Once for each block
 // of the work-item's lanes.
-// Launch: [lane vectors / 2, batches * ceil(samples / PRODUCT_SAMPLES), ceil(outs / PRODUCT_ROWS)].
+// Launch: as PRODUCT_BLOCK says.
 kernel void product_depth_difference(int lane_vectors, int outs, int samples, int width,
                                      int table_batch, int table_out, int table_depth,
                                      int in_batch, int in_sample, int in_depth, int out_batch,
                                      int out_out, int out_sample, global const int *depth_at,
                                      global const real *table, global const real *in,
                                      global real *out) {
-  const int g = get_global_id(0) * 2;
-  const int first = get_global_id(2) * PRODUCT_ROWS;
-  const int parts = (samples + PRODUCT_SAMPLES - 1) / PRODUCT_SAMPLES;
-  const int b = get_global_id(1) / parts;
-  const int first_sample = get_global_id(1) % parts * PRODUCT_SAMPLES;
-  const int last_sample = min(first_sample + PRODUCT_SAMPLES, samples);
+  PRODUCT_BLOCK;
   const intv block[2] = {LANE_INDEX(g, depth_at), LANE_INDEX(g + 1, depth_at)};
   const PositionRange range = position_range(g, depth_at);
   for (int c = range.first; c <= range.last; c++) {

@@ -177,7 +177,8 @@ import Testing
       let baseline = Baseline(graph: problem.graph, parameters: problem.parameters)
       let cpu = try evaluator(precision, mode: mode)
       let audit = LaneAudit(
-        twin: cpu, layout: problem.graph.layout, scales: ErrorScales(baseline).lanes,
+        twin: cpu, layout: problem.graph.layout,
+        scales: ErrorScales(baseline, at: Array(0..<problem.graph.layout.count)).lanes,
         cost: baseline.cost, costDeviation: baseline.costVariance.squareRoot(), seed: 1)
       let bad = Stand(evaluator: try evaluator(precision, mode: mode), wanted: 8, fault: fault)
       let pool = LanePool(

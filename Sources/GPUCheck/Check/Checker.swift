@@ -124,7 +124,8 @@ public final class Checker: Sendable {
   ) throws -> CheckRun {
     let tieRoundoff = problem.tieRoundoff
     progress.clock?.enter("rounding errors")
-    let scales = ErrorScales(baseline, of: problem.gradient.elementType)
+    let components = problem.graph.layout.sample(options.sample, seed: options.seed)
+    let scales = ErrorScales(baseline, at: components, of: problem.gradient.elementType)
     progress.clock?.enter("tables and buffers")
     let prepare = { @Sendable (backend: any Backend, mode: LaneMode, precision: Precision) in
       try backend.prepare(baseline, mode: mode, precision: precision, tieRoundoff: tieRoundoff)
@@ -163,8 +164,7 @@ public final class Checker: Sendable {
       gradient: problem.gradient, perturbation: perturbation(pool),
       close: perturbation(close), textbook: perturbation(textbook),
       scales: scales,
-      estimates: Estimates(
-        problem.graph.layout.sample(options.sample, seed: options.seed), scheme: options.scheme),
+      estimates: Estimates(components, scheme: options.scheme),
       progress: progress,
       pace: options.budget.map {
         PaceWatch(

@@ -8,28 +8,36 @@ import Synchronization
 /// (docs/error-bars.md). It measures sizes only: what it knows of the gradient itself is never
 /// compared with anything.
 package struct ErrorScales: Sendable {
-  /// Of dθ computed and stored at some precision, `[parameters]`.
-  package let gradient: [Double]
-  /// Of dθ_approx from lanes, `[parameters]`.
-  package let lanes: [Double]
+  /// Of dθ computed and stored at some precision.
+  package let gradient: ComponentValues
+  /// Of dθ_approx from lanes.
+  package let lanes: ComponentValues
 
   /// How far dθ may be off, whatever its precision, since constants of the model were rounded;
   /// nil where none was.
-  package private(set) var constants: [Double]?
+  package private(set) var constants: ComponentValues?
 
-  /// Given scales, `[parameters]` each.
-  package init(gradient: [Double], lanes: [Double]) {
+  /// Given scales.
+  package init(gradient: ComponentValues, lanes: ComponentValues) {
     self.gradient = gradient
     self.lanes = lanes
   }
 
-  package init(_ baseline: Baseline) {
+  /// The scales of some components, ascending.
+  package init(_ baseline: Baseline, at components: [Int]) {
     let sources: [@Sendable ([[Double]?]) -> ErrorSource] = [
       { .backPropagation(inputVariances: $0) }, { _ in .lanes },
     ]
-    let found = Mutex([[Double]](repeating: [], count: sources.count))
+    let none = ComponentValues(components, of: baseline.graph.layout.count)
+    let found = Mutex([ComponentValues](repeating: none, count: sources.count))
     let walk = { @Sendable (at: Int) in
-      let deviations = Self.deviations(baseline, sources[at])
+      var deviations = none
+      Self.walk(baseline, sources[at]) { segment, adjoint in
+        deviations.fill(segment) {
+          let (gradient, variance) = (adjoint.gradient[$0], adjoint.variance[$0])
+          return (variance + unitVariance * gradient * gradient).squareRoot()
+        }
+      }
       found.withLock { $0[at] = deviations }
     }
     if baseline.graph.layout.count <= Self.mostAtOnce {
@@ -45,36 +53,28 @@ package struct ErrorScales: Sendable {
   private static let mostAtOnce = 1 << 22
 
   /// The scales for a gradient of a precision: in float64 the rounding of constants matters.
-  package init(_ baseline: Baseline, of gradient: ElementType) {
-    self.init(baseline)
-    if gradient == .float64 { constants = ConstantRounding.deviations(baseline) }
+  package init(_ baseline: Baseline, at components: [Int], of gradient: ElementType) {
+    self.init(baseline, at: components)
+    if gradient == .float64 {
+      constants = ConstantRounding.deviations(baseline, at: components)
+    }
   }
 
-  /// dθ, for what changes it.
-  static func gradient(_ baseline: Baseline) -> [Double] {
-    var gradient = [Double](repeating: 0, count: baseline.graph.layout.count)
+  /// dθ of some components, ascending, for what changes it.
+  static func gradient(_ baseline: Baseline, at components: [Int]) -> ComponentValues {
+    var gradient = ComponentValues(components, of: baseline.graph.layout.count)
     walk(baseline) { _ in
       .lanes
-    } deliver: { i, value, _ in
-      gradient[i] = value
+    } deliver: { segment, adjoint in
+      gradient.fill(segment) { adjoint.gradient[$0] }
     }
     return gradient
   }
 
-  private static func deviations(
-    _ baseline: Baseline, _ source: ([[Double]?]) -> ErrorSource
-  ) -> [Double] {
-    var deviations = [Double](repeating: 0, count: baseline.graph.layout.count)
-    walk(baseline, source) { i, gradient, variance in
-      deviations[i] = (variance + unitVariance * gradient * gradient).squareRoot()
-    }
-    return deviations
-  }
-
-  /// One backward pass, which hands on every component of θ with its gradient and its variance.
+  /// One backward pass, which hands on every segment of θ with its adjoint.
   private static func walk(
     _ baseline: Baseline, _ source: ([[Double]?]) -> ErrorSource,
-    deliver: (_ component: Int, _ gradient: Double, _ variance: Double) -> Void
+    deliver: (_ segment: Range<Int>, _ adjoint: Adjoint) -> Void
   ) {
     let graph = baseline.graph
     var adjoints = [Adjoint?](repeating: nil, count: graph.nodes.count)
@@ -108,9 +108,7 @@ package struct ErrorScales: Sendable {
           add(adjoint, to: first)
           continue
         }
-        for (at, i) in graph.layout.segments[segment].range.enumerated() {
-          deliver(i, adjoint.gradient[at], adjoint.variance[at])
-        }
+        deliver(graph.layout.segments[segment].range, adjoint)
       case .apply(let operation, let inputs):
         let parts = operation.primitive.backward(
           baseline.nodeValues(node, inputs: inputs), adjoint,

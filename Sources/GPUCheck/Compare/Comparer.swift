@@ -48,7 +48,7 @@ public final class Comparer: Sendable {
         remedy: "look for log(0), overflow or extreme values in the batch and the parameters")
     }
     let evaluation = RunEvaluation(
-      baseline: baseline, scales: ErrorScales(baseline), components: components,
+      baseline: baseline, scales: ErrorScales(baseline, at: components), components: components,
       scheme: options.scheme, epsilon: epsilon(of: kinds, options), seed: options.seed,
       tieRoundoff: max(gradient?.elementType.unitRoundoff ?? 0, Precision.f64.unitRoundoff))
     let progress = StageProgress(start: start, report: report)

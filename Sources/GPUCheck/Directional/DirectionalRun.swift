@@ -30,7 +30,8 @@ struct DirectionalRun {
     self.precision = precision
     self.crew = crew
     self.progress = progress
-    scales = ErrorScales(baseline, of: problem.gradient.elementType)
+    scales = ErrorScales(
+      baseline, at: Array(0..<problem.graph.layout.count), of: problem.gradient.elementType)
     epsilon = options.epsilon ?? Self.step
   }
 
@@ -209,8 +210,9 @@ struct DirectionalRun {
       ? LanePool(try prepare(CPUBackend()), name: CPUBackend().name)
       : try crew.pool(.difference, precision, journal: nil, prepare: prepare) { twin in
         LaneAudit(
-          twin: twin, layout: rayBaseline.graph.layout, scales: rays.map(\.laneScale),
-          cost: cost, costDeviation: costDeviation, seed: seed, costly: costly)
+          twin: twin, layout: rayBaseline.graph.layout,
+          scales: ComponentValues(rays.map(\.laneScale)), cost: cost, costDeviation: costDeviation,
+          seed: seed, costly: costly)
       }
     return Perturbation(
       pool: pool, layout: rayBaseline.graph.layout, theta: rayBaseline.parameters.values,

@@ -5,33 +5,45 @@ import Foundation
 public enum Textbook {
   /// J(θ) by a whole forward pass.
   public static func cost(_ graph: Graph, _ theta: [Double]) -> Double {
-    var values: [[Double]] = []
-    for node in graph.nodes {
-      switch node.definition {
-      case .constant(let tensor): values.append(tensor.values)
-      case .parameter(let segment):
-        values.append(Array(theta[graph.layout.segments[segment].range]))
-      case .apply(let operation, let inputs):
-        values.append(
-          apply(operation, inputs.map { values[$0] }, inputs.map { graph.nodes[$0].shape }))
-      }
-    }
-    var cost = 0.0
-    for term in graph.terms {
-      var sum = 0.0
-      for value in values[term.node] { sum += value }
-      cost += term.factor * sum
-    }
-    return cost
+    cost(graph, theta, moved: nil)
   }
 
   /// J(θ) with one component of θ moved.
   public static func cost(_ graph: Graph, _ theta: [Double], component: Int, movedTo value: Double)
     -> Double
   {
-    var moved = theta
-    moved[component] = value
-    return cost(graph, moved)
+    cost(graph, theta, moved: (component, value))
+  }
+
+  private static func cost(
+    _ graph: Graph, _ theta: [Double], moved: (component: Int, value: Double)?
+  ) -> Double {
+    var values: [[Double]] = []
+    // Parameters are copied where they are used: there may be more of them than of all else.
+    func value(_ node: Graph.NodeID) -> [Double] {
+      guard case .parameter(let segment) = graph.nodes[node].definition else { return values[node] }
+      let range = graph.layout.segments[segment].range
+      var own = Array(theta[range])
+      if let moved, range.contains(moved.component) {
+        own[moved.component - range.lowerBound] = moved.value
+      }
+      return own
+    }
+    for node in graph.nodes {
+      switch node.definition {
+      case .constant(let tensor): values.append(tensor.values)
+      case .parameter: values.append([])
+      case .apply(let operation, let inputs):
+        values.append(apply(operation, inputs.map(value), inputs.map { graph.nodes[$0].shape }))
+      }
+    }
+    var cost = 0.0
+    for term in graph.terms {
+      var sum = 0.0
+      for value in value(term.node) { sum += value }
+      cost += term.factor * sum
+    }
+    return cost
   }
 
   private static func apply(_ operation: Operator, _ inputs: [[Double]], _ shapes: [[Int]])

@@ -203,19 +203,37 @@ extension MatrixProduct {
     let sides = sides(aMoves: aMoves, isFree: isFree, size)
     let table = call.coefficients[aMoves ? 1 : 0]
     let lanes = call.lanes
-    for batch in 0..<sides.batches {
-      for s in 0..<sides.samples {
-        let moving = batch * sides.moving.batch + s * sides.moving.sample
-        let result = batch * sides.result.batch + s * sides.result.sample
-        laneProducts(
-          lanes: lanes, outs: sides.outs, depth: sides.depth,
-          weights: table + batch * sides.table.batch, outStride: sides.table.out,
-          depthStride: sides.table.depth, rows: input + moving * lanes,
-          rowStride: sides.moving.depth * lanes, outputs: call.output + result * lanes,
-          outputStride: sides.result.out * lanes)
+    let block = Self.blockOuts
+    // Rows of a large table lie pages apart: those of a few outputs are copied to where all samples
+    // read them in order.
+    withUnsafeTemporaryAllocation(of: T.self, capacity: max(1, sides.depth) * block) { packed in
+      guard let packed = packed.baseAddress else { return }
+      for batch in 0..<sides.batches {
+        for first in stride(from: 0, to: sides.outs, by: block) {
+          let outs = min(block, sides.outs - first)
+          let weights = table + batch * sides.table.batch + first * sides.table.out
+          for k in 0..<sides.depth {
+            for o in 0..<outs {
+              packed[k * block + o] = weights[k * sides.table.depth + o * sides.table.out]
+            }
+          }
+          for s in 0..<sides.samples {
+            let moving = batch * sides.moving.batch + s * sides.moving.sample
+            let result =
+              batch * sides.result.batch + first * sides.result.out + s * sides.result.sample
+            laneProducts(
+              lanes: lanes, outs: outs, depth: sides.depth, weights: packed, outStride: 1,
+              depthStride: block, rows: input + moving * lanes,
+              rowStride: sides.moving.depth * lanes, outputs: call.output + result * lanes,
+              outputStride: sides.result.out * lanes)
+          }
+        }
       }
     }
   }
+
+  /// Outputs whose part of a table is packed at a time: a cache line of doubles.
+  private static let blockOuts = 8
 
   /// (A + ΔA)·ΔB added to what is there or, of values, A·B.
   private func bothLanes<T: LaneReal>(

@@ -125,6 +125,6 @@ extension Checker {
         scales[i] = max(gradient.values[i].magnitude, typical)
       }
     }
-    return ErrorScales(gradient: scales, lanes: scales)
+    return ErrorScales(gradient: ComponentValues(scales), lanes: ComponentValues(scales))
   }
 }

@@ -6,8 +6,8 @@ import Synchronization
 package final class LaneAudit: Sendable {
   private let twin: any LaneEvaluator
   private let layout: ParameterLayout
-  /// The standard rounding error of each component's derivative in units of u, `[parameters]`.
-  private let scales: [Double]
+  /// The standard rounding error of each component's derivative in units of u.
+  private let scales: ComponentValues
   private let cost: Double
   private let costDeviation: Double
   private let seed: UInt64
@@ -39,7 +39,7 @@ package final class LaneAudit: Sendable {
   ///   - costDeviation: the standard rounding error of J in units of u.
   ///   - costly: segments whose lanes take the CPU so long that none of them is looked at.
   package init(
-    twin: any LaneEvaluator, layout: ParameterLayout, scales: [Double], cost: Double,
+    twin: any LaneEvaluator, layout: ParameterLayout, scales: ComponentValues, cost: Double,
     costDeviation: Double, seed: UInt64, costly: Set<Int> = []
   ) {
     self.twin = twin

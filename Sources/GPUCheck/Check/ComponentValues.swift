@@ -1,0 +1,55 @@
+/// A number for every component of θ that is checked, found by the component. A sample of a large
+/// network takes as much memory as it has components.
+package struct ComponentValues: Sendable {
+  /// Ascending; nil where they are all of θ.
+  private let components: [Int]?
+  /// One for each of the components, in their order.
+  package private(set) var values: [Double]
+
+  /// Zeros for some components, ascending, of so many.
+  package init(_ components: [Int], of count: Int) {
+    self.init(components, of: count, values: [Double](repeating: 0, count: components.count))
+  }
+
+  /// One value for each of some components, ascending, of so many.
+  package init(_ components: [Int], of count: Int, values: [Double]) {
+    precondition(values.count == components.count)
+    self.components = components.count < count ? components : nil
+    self.values = values
+  }
+
+  /// One value for every component of θ, `[parameters]`.
+  package init(_ values: [Double]) {
+    components = nil
+    self.values = values
+  }
+
+  /// The value of a component, which is one of those checked.
+  package subscript(_ component: Int) -> Double {
+    guard let components else { return values[component] }
+    return values[Self.firstPlace(in: components, from: component)]
+  }
+
+  /// Sets the values of those components that lie in a range, each by its place in the range.
+  mutating func fill(_ range: Range<Int>, with value: (Int) -> Double) {
+    guard let components else {
+      for (place, component) in range.enumerated() { values[component] = value(place) }
+      return
+    }
+    var at = Self.firstPlace(in: components, from: range.lowerBound)
+    while at < components.count, components[at] < range.upperBound {
+      values[at] = value(components[at] - range.lowerBound)
+      at += 1
+    }
+  }
+
+  /// Where the first of some ascending components is that is not below one.
+  private static func firstPlace(in components: [Int], from component: Int) -> Int {
+    var (low, high) = (0, components.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if components[middle] < component { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+}
