@@ -128,18 +128,32 @@ extension Convolution {
   ) {
     let lanes = call.lanes
     let (weights, pixel) = (call.coefficients[1], call.integers[0])
-    forEach(size) { e, s, filter, p in
-      let out = call.output + e * lanes
-      for lane in 0..<lanes { out[lane] = 0 }
-      for c in 0..<size.depth {
-        let channel = (s * size.channels + filter / size.perGroup * size.depth + c) * size.pixels
-        for t in 0..<size.taps {
-          let source = Int(pixel[t * size.positions + p])
-          if source < 0 { continue }
-          let weight = weights[(filter * size.depth + c) * size.taps + t]
-          let row = input + (channel + source) * lanes
-          for lane in 0..<lanes { out[lane] += weight * row[lane] }
+    let products = size.depth * size.taps
+    // The terms of a position that lie on a pixel: where among a filter's weights, and the row.
+    withUnsafeTemporaryAllocation(of: Int.self, capacity: max(1, 2 * products)) { terms in
+      guard let weightAt = terms.baseAddress else { return }
+      let rowAt = weightAt + products
+      for e in 0..<size.samples * size.groups * size.positions {
+        let (s, group, p) = (
+          e / size.positions / size.groups, e / size.positions % size.groups, e % size.positions
+        )
+        var count = 0
+        for c in 0..<size.depth {
+          let channel = (s * size.channels + group * size.depth + c) * size.pixels
+          for t in 0..<size.taps {
+            let source = Int(pixel[t * size.positions + p])
+            if source < 0 { continue }
+            weightAt[count] = c * size.taps + t
+            rowAt[count] = (channel + source) * lanes
+            count += 1
+          }
         }
+        let first = group * size.perGroup
+        laneProducts(
+          lanes: lanes, outs: size.perGroup, depth: count, weights: weights + first * products,
+          outStride: products, weightAt: { weightAt[$0] }, rows: input, rowAt: { rowAt[$0] },
+          outputs: call.output + ((s * size.filters + first) * size.positions + p) * lanes,
+          outputStride: size.positions * lanes)
       }
     }
   }

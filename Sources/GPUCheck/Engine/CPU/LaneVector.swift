@@ -26,7 +26,7 @@ func addProducts<T: LaneReal>(
 }
 
 /// Σ_k weight(k)·row(k) in every lane, for `outs` results at a time: the innermost loop of dense
-/// layers, matrix products and convolutions. Sums are formed in the order of k.
+/// layers and matrix products. Sums are formed in the order of k.
 ///
 /// - Parameters:
 ///   - weights: of output o and term k at o·outStride + k·depthStride.
@@ -36,6 +36,24 @@ func laneProducts<T: LaneReal>(
   lanes: Int, outs: Int, depth: Int,
   weights: UnsafePointer<T>, outStride: Int, depthStride: Int,
   rows: UnsafePointer<T>, rowStride: Int,
+  outputs: UnsafeMutablePointer<T>, outputStride: Int
+) {
+  laneProducts(
+    lanes: lanes, outs: outs, depth: depth, weights: weights, outStride: outStride,
+    weightAt: { $0 * depthStride }, rows: rows, rowAt: { $0 * rowStride }, outputs: outputs,
+    outputStride: outputStride)
+}
+
+/// The same of terms that stand anywhere, as those of a convolution do.
+///
+/// - Parameters:
+///   - weightAt: where term k stands among the weights of an output.
+///   - rowAt: where the row of term k begins.
+@inline(__always)
+func laneProducts<T: LaneReal>(
+  lanes: Int, outs: Int, depth: Int,
+  weights: UnsafePointer<T>, outStride: Int, weightAt: (Int) -> Int,
+  rows: UnsafePointer<T>, rowAt: (Int) -> Int,
   outputs: UnsafeMutablePointer<T>, outputStride: Int
 ) {
   var o = 0
@@ -49,9 +67,9 @@ func laneProducts<T: LaneReal>(
       var sum0 = LaneVector<T>()
       var sum1 = LaneVector<T>()
       for k in 0..<depth {
-        let row = rows.vector(k * rowStride + lane)
-        sum0 += row * w0[k * depthStride]
-        sum1 += row * w1[k * depthStride]
+        let row = rows.vector(rowAt(k) + lane)
+        sum0 += row * w0[weightAt(k)]
+        sum1 += row * w1[weightAt(k)]
       }
       out0.store(sum0, lane)
       out1.store(sum1, lane)
@@ -61,9 +79,9 @@ func laneProducts<T: LaneReal>(
       var sum0: T = 0
       var sum1: T = 0
       for k in 0..<depth {
-        let row = rows[k * rowStride + lane]
-        sum0 += row * w0[k * depthStride]
-        sum1 += row * w1[k * depthStride]
+        let row = rows[rowAt(k) + lane]
+        sum0 += row * w0[weightAt(k)]
+        sum1 += row * w1[weightAt(k)]
       }
       out0[lane] = sum0
       out1[lane] = sum1
