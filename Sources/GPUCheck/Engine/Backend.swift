@@ -52,7 +52,7 @@ package struct TestedDevice: Sendable {
   package var selfTests: [SelfTestResult]
 }
 
-/// Evaluates lanes against one baseline. `evaluate` may be called from one thread at a time.
+/// Evaluates lanes against one baseline. `evaluate` may be called from `batchesAtOnce` threads at a time.
 package protocol LaneEvaluator: Sendable {
   var mode: LaneMode { get }
   var precision: Precision { get }
@@ -60,6 +60,8 @@ package protocol LaneEvaluator: Sendable {
   func wantedLanes(segment: Int) -> Int
   /// How many lanes take no longer than one.
   var laneUnit: Int { get }
+  /// How many batches it takes at the same time, so that small ones keep all of it busy.
+  var batchesAtOnce: Int { get }
   /// Whether so many as are wanted of a segment take some tenth of a second at most: who asks need not
   /// find out with fewer.
   func isPaced(segment: Int) -> Bool
@@ -74,6 +76,7 @@ package protocol LaneEvaluator: Sendable {
 
 extension LaneEvaluator {
   package var laneUnit: Int { 1 }
+  package var batchesAtOnce: Int { 1 }
   package func isPaced(segment: Int) -> Bool { false }
   package var notes: [String] { [] }
 

@@ -43,6 +43,9 @@ private struct CPUEvaluator: LaneEvaluator {
 
   func wantedLanes(segment: Int) -> Int { 4096 }
 
+  /// A few lanes of a tensor are one chunk, for one core.
+  var batchesAtOnce: Int { ProcessInfo.processInfo.activeProcessorCount }
+
   func evaluate(_ batch: LaneBatch) throws -> LaneResults { run(batch) }
 
   func evaluateTerms(_ batch: LaneBatch) throws -> TermResults { runTerms(batch) }

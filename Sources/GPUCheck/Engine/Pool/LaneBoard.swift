@@ -55,12 +55,14 @@ final class LaneBoard: @unchecked Sendable {
     }
   }
 
-  /// The next lanes, of one batch and at most as many as `limit` says for its segment; waits while
-  /// none are open but a part may still be given back. nil where nothing is left to do.
-  func take(atMost limit: (_ segment: Int) -> Int) -> Part? {
+  /// The next lanes, of one batch and at most as many as `limit` says for its segment; nil where
+  /// nothing is left to do.
+  ///
+  /// - Parameter waits: for a part that may still be given back where none is open: not who holds one.
+  func take(waits: Bool, atMost limit: (_ segment: Int) -> Int) -> Part? {
     lock.lock()
     defer { lock.unlock() }
-    while open.isEmpty, inFlight > 0, !isStopped { lock.wait() }
+    while waits, open.isEmpty, inFlight > 0, !isStopped { lock.wait() }
     guard !isStopped, let next = open.popLast() else { return nil }
     let batch = batches[next.batch]
     let end = next.range.lowerBound + max(1, min(next.range.count, limit(batch.segment)))

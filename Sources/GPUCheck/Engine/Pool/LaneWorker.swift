@@ -1,18 +1,19 @@
 import Foundation
 import Kernels
+import Synchronization
 
 /// One device of a pool: how fast it is, what it has done, and why it was left.
 ///
-/// `@unchecked Sendable`: what changes is touched under the lock only; one thread at a time works.
+/// `@unchecked Sendable`: what changes is touched under the lock only.
 package final class LaneWorker: @unchecked Sendable {
   package let name: String
   private let evaluator: any LaneEvaluator
   private let audit: LaneAudit?
   private let lock = NSLock()
-  private var pace = LanePace()
   private var state = State()
 
   private struct State {
+    var pace = LanePace()
     var lanesDone = 0
     var seconds = 0.0
     var failure: (any Error)?
@@ -39,8 +40,8 @@ package final class LaneWorker: @unchecked Sendable {
     set { lock.withLock { state.isSpare = newValue } }
   }
 
-  /// Takes part after part until none is left or the device fails; then its part goes back to the
-  /// board, and `failure` says why.
+  /// Takes part after part, or as many at a time as the evaluator does, until none is left or the
+  /// device fails; then its part goes back to the board, and `failure` says why.
   func work(
     _ board: LaneBoard, sharers: Int,
     _ finished: (LaneBoard.Part, LaneResults) throws -> Void
@@ -48,38 +49,57 @@ package final class LaneWorker: @unchecked Sendable {
     while failure == nil {
       // The last lanes are shared too: nobody takes more than its part of what is left.
       let fair = sharers > 1 ? max(1, board.waiting / (2 * sharers)) : .max
-      let part = board.take { segment in
+      let limit = { [self] (segment: Int) in
         let most = evaluator.wantedLanes(segment: segment)
-        let wanted = min(
-          fair,
-          evaluator.isPaced(segment: segment) ? most : pace.lanes(segment: segment, atMost: most))
+        let paced =
+          evaluator.isPaced(segment: segment)
+          ? most : lock.withLock { state.pace.lanes(segment: segment, atMost: most) }
         // Less than a unit takes as long as a whole one.
-        return max(wanted, evaluator.laneUnit)
+        return max(min(fair, paced), evaluator.laneUnit)
       }
-      guard let part else { return }
-      switch evaluate(part.lanes) {
-      case .success(let results):
-        board.finish(part, results)
-        try finished(part, results)
-      case .failure(let error):
-        lock.withLock {
-          state.failure = error
-          state.notes.append("\(name) failed (\(errorLine(error))) and was left")
+      guard let first = board.take(waits: true, atMost: limit) else { return }
+      var parts = [first]
+      while parts.count < evaluator.batchesAtOnce,
+        let next = board.take(waits: false, atMost: limit)
+      {
+        parts.append(next)
+      }
+      for (part, outcome) in zip(parts, evaluate(parts)) {
+        switch outcome {
+        case .success(let results):
+          board.finish(part, results)
+          try finished(part, results)
+        case .failure(let error):
+          lock.withLock {
+            state.failure = error
+            state.notes.append("\(name) failed (\(errorLine(error))) and was left")
+          }
+          board.giveBack(part)
         }
-        board.giveBack(part)
       }
     }
   }
 
-  private func evaluate(_ lanes: LaneBatch) -> Result<LaneResults, any Error> {
+  private func evaluate(_ parts: [LaneBoard.Part]) -> [Result<LaneResults, any Error>] {
+    guard parts.count > 1 else { return parts.map { evaluate($0.lanes, share: 1) } }
+    let outcomes = Mutex([Result<LaneResults, any Error>?](repeating: nil, count: parts.count))
+    DispatchQueue.concurrentPerform(iterations: parts.count) { at in
+      let outcome = evaluate(parts[at].lanes, share: 1 / Double(parts.count))
+      outcomes.withLock { $0[at] = outcome }
+    }
+    return outcomes.withLock { $0.compactMap(\.self) }
+  }
+
+  /// - Parameter share: what of the device's time is this batch's.
+  private func evaluate(_ lanes: LaneBatch, share: Double) -> Result<LaneResults, any Error> {
     Result {
-      var results = try timed(lanes)
+      var results = try timed(lanes, share)
       guard let audit, let first = try audit.complaint(about: results, of: lanes, after: seconds)
       else {
         return results
       }
       // Once may be the machine's fault, which happens; twice is the device's.
-      results = try timed(lanes)
+      results = try timed(lanes, share)
       if let second = try audit.complaint(about: results, of: lanes, after: 0) {
         throw InputError(
           "it computes wrongly: \(second)", remedy: "choose another device, or cpu")
@@ -91,14 +111,14 @@ package final class LaneWorker: @unchecked Sendable {
     }
   }
 
-  private func timed(_ lanes: LaneBatch) throws -> LaneResults {
+  private func timed(_ lanes: LaneBatch, _ share: Double) throws -> LaneResults {
     let start = ContinuousClock.now
     let results = try evaluator.evaluate(lanes)
     let seconds = (ContinuousClock.now - start).seconds
-    pace.note(segment: lanes.segment, lanes: lanes.count, seconds: seconds)
     lock.withLock {
+      state.pace.note(segment: lanes.segment, lanes: lanes.count, seconds: seconds)
       state.lanesDone += lanes.count
-      state.seconds += seconds
+      state.seconds += share * seconds
     }
     return results
   }
