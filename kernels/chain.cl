@@ -6,6 +6,7 @@
 // function; in a difference b vanishes. Needs cross_entropy.cl, the rules' own files, and
 //
 // CHAIN_WIDTH       the widest layer
+// CHAIN_DEEP        defined where there are more than two layers
 // RULE, COEFFICIENTS, KINKS  the hidden layers' function, as for element.cl; none where not defined
 // SERIES            defined where the function has a Taylor series for small steps as well
 // LAST_RULE, LAST_COEFFICIENTS, LAST_KINKS  that of the last layer, whose elements are then summed;
@@ -167,6 +168,7 @@ ALWAYS_INLINE void hidden_unit_steps(const Chain *chain, int l, int s, const Uni
 #endif
 #endif
 
+#ifdef CHAIN_DEEP
 // A layer's outputs of one sample, from `in` [ins, 2 vectors] to `out` [outs, 2 vectors]; most: the
 // largest step that met a series.
 #define CHAIN_BLOCK(ROWS, FIRST)                                                                  \
@@ -205,6 +207,7 @@ static inline void chain_layer(const Chain *chain, int l, int s, const real *in,
   if (LAYER_ELEMENTS(chain, l) >= 0)
     *most = LARGEST(*most, largest);
 }
+#endif
 
 // Adds what the last layer's steps make of the cost in one sample; in some lanes it may be known.
 #ifdef LAST_RULE
@@ -286,6 +289,7 @@ static inline bool go_on(const Chain *chain, int layers, int entry, int s, const
       STORE(hidden_step(chain, next, s, o, left, careful, kinks), 2 * o, here);
       STORE(hidden_step(chain, next, s, o, right, careful, kinks + 1), 2 * o + 1, here);
     }
+#ifdef CHAIN_DEEP
     real *there = second;
     for (int l = entry + 2; l < layers; l++) {
       chain_layer(chain, l, s, here, there, careful, &most, kinks);
@@ -293,6 +297,7 @@ static inline bool go_on(const Chain *chain, int layers, int entry, int s, const
       here = there;
       there = swapped;
     }
+#endif
   }
 #ifdef SERIES
   if (!careful && !ALL_SMALL(most))

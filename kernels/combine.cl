@@ -143,24 +143,34 @@ kernel void KERNEL(int lane_vectors, int elements, int axis_length, int slice_in
   const intv index = axis_length == 0 ? (intv)(0) : LANE_INDEX(g, position);
   const int common = common_position(index);
   intv kinks = (intv)(0);
-  for (int e = get_global_id(1); e < elements; e += get_global_size(1)) {
-    int rest = e;
-    int at_a = 0, at_b = 0, at_third = 0;
+  int at_a = 0, at_b = 0, at_third = 0, left = 0;
+  FOR_SHARE(e, elements) {
+    if (left > 0) {
+      at_a += a0;
+      at_b += b0;
+      at_third += t0;
+    } else {
+      // Where a run along the last axis begins places are counted anew.
+      int rest = e;
+      at_a = at_b = at_third = 0;
+      left = n0 - e % n0;
 #define COUNT(n, stride_a, stride_b, stride_third)                                                \
-    if (rest != 0) {                                                                              \
-      const int i = rest % n;                                                                     \
-      at_a += i * stride_a;                                                                       \
-      at_b += i * stride_b;                                                                       \
-      at_third += i * stride_third;                                                               \
-      rest /= n;                                                                                  \
-    }
-    COUNT(n0, a0, b0, t0)
-    COUNT(n1, a1, b1, t1)
-    COUNT(n2, a2, b2, t2)
-    COUNT(n3, a3, b3, t3)
-    COUNT(n4, a4, b4, t4)
-    COUNT(n5, a5, b5, t5)
+  if (rest != 0) {                                                                                \
+    const int i = rest % n;                                                                       \
+    at_a += i * stride_a;                                                                         \
+    at_b += i * stride_b;                                                                         \
+    at_third += i * stride_third;                                                                 \
+    rest /= n;                                                                                    \
+  }
+      COUNT(n0, a0, b0, t0)
+      COUNT(n1, a1, b1, t1)
+      COUNT(n2, a2, b2, t2)
+      COUNT(n3, a3, b3, t3)
+      COUNT(n4, a4, b4, t4)
+      COUNT(n5, a5, b5, t5)
 #undef COUNT
+    }
+    left = SHARES_ARE_RUNS ? left - 1 : 0;
     realv c[TABLES + 1];
     for (int k = 0; k < TABLES; k++)
       c[k] = sliced(table[k], e, axis_length, slice_inner, index, common);

@@ -108,7 +108,7 @@ kernel void convolution_lanes(CONVOLUTION_EXTENTS, int adds, int use_table,
   const int depth = channels / groups;
   const int per_group = filters / groups;
   const int elements = samples * filters * positions;
-  for (int e = get_global_id(1); e < elements; e += get_global_size(1)) {
+  FOR_SHARE(e, elements) {
     const int p = e % positions;
     const int filter = e / positions % filters;
     const int s = e / positions / filters;
@@ -150,7 +150,7 @@ kernel void convolution_weight_difference(CONVOLUTION_WEIGHT_ARGUMENTS) {
     channel[v] = (filter_at[lane] / per_group * (channels / groups) + depth_at[lane]) * pixels;
   }
   const realv d = LOAD(g, move);
-  for (int e = get_global_id(1); e < samples * positions; e += get_global_size(1)) {
+  FOR_SHARE(e, samples * positions) {
     const int p = e % positions;
     const size_t first = (size_t)(e / positions) * channels * pixels;
     real factor[VECTOR_WIDTH];
@@ -166,7 +166,7 @@ kernel void convolution_weight_value(CONVOLUTION_WEIGHT_ARGUMENTS) {
   const int g = get_global_id(0);
   const int lanes = lane_vectors * VECTOR_WIDTH;
   const int depth = channels / groups;
-  for (int e = get_global_id(1); e < samples * positions; e += get_global_size(1)) {
+  FOR_SHARE(e, samples * positions) {
     for (int v = 0; v < VECTOR_WIDTH; v++) {
       const int lane = g * VECTOR_WIDTH + v;
       const int filter = filter_at[lane];
@@ -199,7 +199,7 @@ kernel void convolution_add_weight(CONVOLUTION_EXTENTS, int is_value, global con
   const int g = get_global_id(0);
   const int lanes = lane_vectors * VECTOR_WIDTH;
   const int depth = channels / groups;
-  for (int e = get_global_id(1); e < samples * positions; e += get_global_size(1)) {
+  FOR_SHARE(e, samples * positions) {
     const int s = e / positions;
     const int p = e % positions;
     for (int v = 0; v < VECTOR_WIDTH; v++) {
@@ -274,7 +274,7 @@ kernel void convolution_depthwise(CONVOLUTION_EXTENTS, global const int *channel
                                   global const real *in, global real *out) {
   const int g = get_global_id(0);
   const intv channel = LANE_INDEX(g, channel_at);
-  for (int e = get_global_id(1); e < samples * positions; e += get_global_size(1)) {
+  FOR_SHARE(e, samples * positions) {
     realv sum = (realv)(0);
     for (int t = 0; t < taps; t++) {
       const int source = pixel[t * positions + e % positions];

@@ -21,7 +21,7 @@ kernel void dense_weight_difference(DENSE_WEIGHT_ARGUMENTS) {
   const int g = get_global_id(0);
   const intv k = LANE_INDEX(g, input);
   const realv d = LOAD(g, move);
-  for (int s = get_global_id(1); s < samples; s += get_global_size(1))
+  FOR_SHARE(s, samples)
     STORE(d * gather(x, s * in_features, 1, k), s * lane_vectors + g, out);
 }
 
@@ -31,7 +31,7 @@ kernel void dense_weight_value(DENSE_WEIGHT_ARGUMENTS) {
   const intv moved = LANE_INDEX(g, input);
   const intv unit = LANE_INDEX(g, output);
   const realv value = LOAD(g, move);
-  for (int s = get_global_id(1); s < samples; s += get_global_size(1)) {
+  FOR_SHARE(s, samples) {
     realv sum = (realv)(0);
     for (int k = 0; k < in_features; k++) {
       const realv here = gather(w, k * in_stride, out_stride, unit);
@@ -53,7 +53,7 @@ kernel void dense_weight_value(DENSE_WEIGHT_ARGUMENTS) {
 kernel void dense_bias_difference(DENSE_BIAS_ARGUMENTS) {
   const int g = get_global_id(0);
   const realv d = LOAD(g, move);
-  for (int s = get_global_id(1); s < samples; s += get_global_size(1))
+  FOR_SHARE(s, samples)
     STORE(d, s * lane_vectors + g, out);
 }
 
@@ -61,7 +61,7 @@ kernel void dense_bias_value(DENSE_BIAS_ARGUMENTS) {
   const int g = get_global_id(0);
   const intv unit = LANE_INDEX(g, output);
   const realv value = LOAD(g, move);
-  for (int s = get_global_id(1); s < samples; s += get_global_size(1)) {
+  FOR_SHARE(s, samples) {
     realv sum = (realv)(0);
     for (int k = 0; k < in_features; k++)
       sum += gather(w, k * in_stride, out_stride, unit) * x[s * in_features + k];
@@ -82,7 +82,7 @@ kernel void dense_bias_value(DENSE_BIAS_ARGUMENTS) {
 kernel void dense_slice_difference(DENSE_SLICE_ARGUMENTS) {
   const int g = get_global_id(0);
   const intv unit = LANE_INDEX(g, input);
-  for (int o = get_global_id(1); o < outs; o += get_global_size(1)) {
+  FOR_SHARE(o, outs) {
     const realv weight = gather(w, o * out_stride, in_stride, unit);
     for (int s = 0; s < samples; s++)
       STORE(weight * LOAD(s * lane_vectors + g, in), (s * outs + o) * lane_vectors + g, out);
@@ -92,7 +92,7 @@ kernel void dense_slice_difference(DENSE_SLICE_ARGUMENTS) {
 kernel void dense_slice_value(DENSE_SLICE_ARGUMENTS) {
   const int g = get_global_id(0);
   const intv unit = LANE_INDEX(g, input);
-  for (int o = get_global_id(1); o < outs; o += get_global_size(1)) {
+  FOR_SHARE(o, outs) {
     for (int s = 0; s < samples; s++) {
       const realv moved = LOAD(s * lane_vectors + g, in);
       realv sum = (realv)(0);

@@ -22,7 +22,7 @@ kernel void KERNEL(int lane_vectors, int elements, int axis_length, int inner,
   const intv index = axis_length == 0 ? (intv)(0) : LANE_INDEX(g, position);
   const int common = common_position(index);
   intv kinks = (intv)(0);
-  for (int e = get_global_id(1); e < elements; e += get_global_size(1)) {
+  FOR_SHARE(e, elements) {
     realv c[COEFFICIENTS];
     for (int k = 0; k < COEFFICIENTS; k++)
       c[k] = sliced(table[k], e, axis_length, inner, index, common);

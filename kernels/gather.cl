@@ -20,7 +20,7 @@ kernel void gather_sum(int lane_vectors, int elements, int rows, int columns, in
                        global const int *start, global const int *source,
                        global const real *weight, global const real *in, global real *out) {
   const int g = get_global_id(0);
-  for (int e = get_global_id(1); e < elements; e += get_global_size(1)) {
+  FOR_SHARE(e, elements) {
     GATHER_ROW(e)
     const int end = start[row + 1];
     realv sum = start[row] == end ? (realv)(fill) : (realv)(0);
@@ -53,7 +53,7 @@ kernel void gather_single(int lane_vectors, int elements, int rows, int columns,
   const intv own_column = LANE_INDEX(g, column_at);
   const intv own_inner = LANE_INDEX(g, inner_at);
   const realv moved = LOAD(g, move);
-  for (int e = get_global_id(1); e < elements; e += get_global_size(1)) {
+  FOR_SHARE(e, elements) {
     const int row = e % rows;
     const int outer = e / rows;
     realv sum = is_value && start[row] == start[row + 1] ? (realv)(fill) : (realv)(0);
@@ -93,7 +93,7 @@ kernel void gather_maximum_difference(GATHER_ARGUMENTS) {
   const intv index = axis_length == 0 ? (intv)(0) : LANE_INDEX(g, position);
   const int common = common_position(index);
   intv kinks = (intv)(0);
-  for (int e = get_global_id(1); e < elements; e += get_global_size(1)) {
+  FOR_SHARE(e, elements) {
     GATHER_ROW(e)
     const realv top = sliced(c2, e, axis_length, out_inner, index, common);
     realv most = (realv)(-REAL_INFINITY);
@@ -128,7 +128,7 @@ kernel void gather_maximum_value(GATHER_ARGUMENTS) {
   const intv index = axis_length == 0 ? (intv)(0) : LANE_INDEX(g, position);
   const int common = common_position(index);
   intv kinks = (intv)(0);
-  for (int e = get_global_id(1); e < elements; e += get_global_size(1)) {
+  FOR_SHARE(e, elements) {
     GATHER_ROW(e)
     const realv top = sliced(c2, e, axis_length, out_inner, index, common);
     realv most = (realv)(-REAL_INFINITY);
@@ -151,7 +151,7 @@ kernel void gather_product_difference(GATHER_ARGUMENTS) {
   const int g = get_global_id(0);
   const intv index = axis_length == 0 ? (intv)(0) : LANE_INDEX(g, position);
   const int common = common_position(index);
-  for (int e = get_global_id(1); e < elements; e += get_global_size(1)) {
+  FOR_SHARE(e, elements) {
     GATHER_ROW(e)
     realv product = (realv)(1);
     realv change = (realv)(0);
@@ -168,7 +168,7 @@ kernel void gather_product_difference(GATHER_ARGUMENTS) {
 
 kernel void gather_product_value(GATHER_ARGUMENTS) {
   const int g = get_global_id(0);
-  for (int e = get_global_id(1); e < elements; e += get_global_size(1)) {
+  FOR_SHARE(e, elements) {
     GATHER_ROW(e)
     realv product = (realv)(1);
     for (int k = start[row]; k < start[row + 1]; k++)
@@ -183,7 +183,7 @@ kernel void gather_logSumExp_difference(GATHER_ARGUMENTS) {
   const int g = get_global_id(0);
   const intv index = axis_length == 0 ? (intv)(0) : LANE_INDEX(g, position);
   const int common = common_position(index);
-  for (int e = get_global_id(1); e < elements; e += get_global_size(1)) {
+  FOR_SHARE(e, elements) {
     GATHER_ROW(e)
     realv top = (realv)(-1);
     realv shift = (realv)(0);
@@ -217,7 +217,7 @@ kernel void gather_logSumExp_difference(GATHER_ARGUMENTS) {
 
 kernel void gather_logSumExp_value(GATHER_ARGUMENTS) {
   const int g = get_global_id(0);
-  for (int e = get_global_id(1); e < elements; e += get_global_size(1)) {
+  FOR_SHARE(e, elements) {
     GATHER_ROW(e)
     realv most = (realv)(-REAL_INFINITY);
     for (int k = start[row]; k < start[row + 1]; k++)
@@ -235,7 +235,7 @@ kernel void gather_logSumExp_value(GATHER_ARGUMENTS) {
 kernel void concatenate_part(int lane_vectors, int elements, int width, int total, int offset,
                              global const real *base, global const real *in, global real *out) {
   const int g = get_global_id(0);
-  for (int e = get_global_id(1); e < elements; e += get_global_size(1)) {
+  FOR_SHARE(e, elements) {
     realv x = (realv)(0);
     if (in != 0)
       x = LOAD((size_t)e * lane_vectors + g, in);

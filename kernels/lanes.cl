@@ -2,8 +2,8 @@
 //
 // A lane array is [elements, lanes], lanes fastest, and is addressed in vectors of VECTOR_WIDTH
 // lanes: vector g of element e stands at e * lane_vectors + g. A launch is
-// [lane vectors, workers]: work-item (g, w) serves the lanes of vector g and the elements
-// w, w + workers, w + 2 * workers, ...
+// [lane vectors, workers]: work-item (g, w) serves the lanes of vector g and its share of the elements
+// (FOR_SHARE).
 // CPU twin: Sources/GPUCheck/Engine/CPU/LaneCall.swift.
 
 // MASK_TO_INT: the condition of a comparison of reals as integers, -1 or 0 in each lane.
@@ -35,6 +35,19 @@
 #define LANE_NUMBERS ((int8)(0, 1, 2, 3, 4, 5, 6, 7))
 #else
 #define LANE_NUMBERS ((int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
+#endif
+
+// The loop over a work-item's share of so many elements. Where neighbouring work-items run side by side
+// they read neighbouring elements; where they run one after the other each reads a run of its own.
+#define SHARES_ARE_RUNS (VECTOR_WIDTH > 1)
+#if !SHARES_ARE_RUNS
+#define FOR_SHARE(e, count) for (int e = get_global_id(1); e < (count); e += get_global_size(1))
+#else
+#define SHARE_START(count, w) ((int)((long)(count) * (w) / (long)get_global_size(1)))
+#define FOR_SHARE(e, count)                                                                       \
+  for (int e = SHARE_START(count, get_global_id(1)),                                              \
+           e##_end = SHARE_START(count, get_global_id(1) + 1);                                    \
+       e < e##_end; e++)
 #endif
 
 #define KINK_CROSSED 1

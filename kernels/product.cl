@@ -167,7 +167,7 @@ kernel void product_single_difference(PRODUCT_SINGLE_ARGUMENTS) {
   const int g = get_global_id(0);
   const intv k = LANE_INDEX(g, depth_at);
   const realv d = LOAD(g, move);
-  for (int e = get_global_id(1); e < batches * samples; e += get_global_size(1)) {
+  FOR_SHARE(e, batches * samples) {
     const int offset = e / samples * table_batch + e % samples * table_sample;
     STORE(d * gather(table, offset, table_depth, k), (size_t)e * lane_vectors + g, out);
   }
@@ -180,7 +180,7 @@ kernel void product_single_value(PRODUCT_SINGLE_ARGUMENTS) {
   const intv moved = LANE_INDEX(g, depth_at);
   const intv free = LANE_INDEX(g, free_at);
   const realv value = LOAD(g, move);
-  for (int e = get_global_id(1); e < batches * samples; e += get_global_size(1)) {
+  FOR_SHARE(e, batches * samples) {
     const int offset = e / samples * table_batch + e % samples * table_sample;
     realv sum = (realv)(0);
     for (int k = 0; k < depth; k++) {
@@ -254,7 +254,7 @@ kernel void product_add_single(int lane_vectors, int batches, int samples, int i
                                global const real *table, global const real *own,
                                global const real *in, global real *out) {
   const int g = get_global_id(0);
-  for (int e = get_global_id(1); e < batches * samples; e += get_global_size(1)) {
+  FOR_SHARE(e, batches * samples) {
     const int b = e / samples;
     const int s = e % samples;
     for (int v = 0; v < VECTOR_WIDTH; v++) {

@@ -43,7 +43,7 @@ kernel void expand_slice(int lane_vectors, int elements, int axis_length, int in
                          global const real *base, global const real *in, global real *out) {
   const int g = get_global_id(0);
   const intv index = LANE_INDEX(g, position);
-  for (int e = get_global_id(1); e < elements; e += get_global_size(1)) {
+  FOR_SHARE(e, elements) {
     const int stored = e / (axis_length * inner) * inner + e % inner;
     const realv still = use_base ? (realv)(base[e]) : (realv)(0);
     const realv moved = LOAD(stored * lane_vectors + g, in);

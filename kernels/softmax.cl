@@ -11,7 +11,7 @@ kernel void softmax_difference(int lane_vectors, int rows, int classes, global c
                                global const real *top, global const real *in,
                                global real *out) {
   const int g = get_global_id(0);
-  for (int r = get_global_id(1); r < rows; r += get_global_size(1)) {
+  FOR_SHARE(r, rows) {
     const int row = r * classes;
     const realv shift = LOAD((row + (int)top[r]) * lane_vectors + g, in);
     realv total = (realv)(0);
@@ -38,7 +38,7 @@ static inline realv row_maximum(int lane_vectors, int row, int classes, int g, g
 kernel void softmax_value(int lane_vectors, int rows, int classes, global const real *p,
                           global const real *top, global const real *in, global real *out) {
   const int g = get_global_id(0);
-  for (int r = get_global_id(1); r < rows; r += get_global_size(1)) {
+  FOR_SHARE(r, rows) {
     const int row = r * classes;
     const realv most = row_maximum(lane_vectors, row, classes, g, in);
     realv total = (realv)(0);
@@ -57,7 +57,7 @@ kernel void log_softmax_difference(int lane_vectors, int rows, int classes, glob
                                    global const real *top, global const real *in,
                                    global real *out) {
   const int g = get_global_id(0);
-  for (int r = get_global_id(1); r < rows; r += get_global_size(1)) {
+  FOR_SHARE(r, rows) {
     const int row = r * classes;
     const realv shift = LOAD((row + (int)top[r]) * lane_vectors + g, in);
     realv total = (realv)(0);
@@ -82,7 +82,7 @@ kernel void log_softmax_difference(int lane_vectors, int rows, int classes, glob
 kernel void log_softmax_value(int lane_vectors, int rows, int classes, global const real *p,
                               global const real *top, global const real *in, global real *out) {
   const int g = get_global_id(0);
-  for (int r = get_global_id(1); r < rows; r += get_global_size(1)) {
+  FOR_SHARE(r, rows) {
     const int row = r * classes;
     const realv most = row_maximum(lane_vectors, row, classes, g, in);
     realv total = (realv)(0);
@@ -105,7 +105,7 @@ kernel void cross_entropy_difference(int lane_vectors, int rows, int classes,
                                      global const real *label, global const real *mass,
                                      global const real *in, global real *out) {
   const int g = get_global_id(0);
-  for (int r = get_global_id(1); r < rows; r += get_global_size(1)) {
+  FOR_SHARE(r, rows) {
     const int row = r * classes;
     const int y = (int)label[r];
     global const real *const z = in + (size_t)(row * lane_vectors + g) * VECTOR_WIDTH;
@@ -127,7 +127,7 @@ kernel void cross_entropy_value(int lane_vectors, int rows, int classes, global 
                                 global const real *mass, global const real *in,
                                 global real *out) {
   const int g = get_global_id(0);
-  for (int r = get_global_id(1); r < rows; r += get_global_size(1)) {
+  FOR_SHARE(r, rows) {
     const int row = r * classes;
     const int y = (int)label[r];
     const realv own = LOAD((row + y) * lane_vectors + g, in);
@@ -162,7 +162,7 @@ kernel void multiclass_hinge_difference(int lane_vectors, int rows, int classes,
   const int g = get_global_id(0);
   const real a[3] = {0, 1, 0};
   intv kinks = (intv)(0);
-  for (int r = get_global_id(1); r < rows; r += get_global_size(1)) {
+  FOR_SHARE(r, rows) {
     const int row = r * classes;
     const int y = (int)label[r];
     const realv shift = LOAD((row + y) * lane_vectors + g, in);
@@ -187,7 +187,7 @@ kernel void multiclass_hinge_value(int lane_vectors, int rows, int classes, int 
   const int g = get_global_id(0);
   const real a[3] = {0, 1, margin};
   intv kinks = (intv)(0);
-  for (int r = get_global_id(1); r < rows; r += get_global_size(1)) {
+  FOR_SHARE(r, rows) {
     const int row = r * classes;
     const int y = (int)label[r];
     const realv own = LOAD((row + y) * lane_vectors + g, in);

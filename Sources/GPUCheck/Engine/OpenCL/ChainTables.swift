@@ -121,6 +121,7 @@ extension LaneChain {
   var kernelUnits: [KernelUnit] {
     var files = ["small.cl", "cross_entropy.cl"]
     var defines = [("CHAIN_WIDTH", "\(width)")]
+    if layers.count > 2 { defines.append(("CHAIN_DEEP", "1")) }
     if let hidden {
       files += hidden.kernel.files
       defines += Self.defines(of: hidden, "")
