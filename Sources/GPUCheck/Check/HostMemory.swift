@@ -2,9 +2,11 @@ import Foundation
 
 /// What a check's own data take on the host: a driver's memory comes on top of it.
 enum HostMemory {
-  /// Bytes that a check of a graph needs, by what it holds at its peak: for every element of every
-  /// node its value, variance, adjoint and table entry; for every component its estimate, scales and
-  /// result; and the scratch memory of CPU lanes on all cores.
+  /// Bytes that a check of a graph needs, by what it holds at its peak: of θ the vector, the gradient
+  /// and the baseline's copy; for every element of every other node its value, variance, adjoint and
+  /// table entry; the adjoints of the largest tensor, of one that stands in several places twice, while
+  /// they are added up; for every component its estimate, scales and result; and the scratch memory of
+  /// CPU lanes on all cores.
   static func needed(_ graph: Graph, checked: Int) throws -> Int {
     let lanes = try graph.layout.segments.indices.map {
       try LanePlan(graph: graph, segment: $0, mode: .difference).elementsPerLane
@@ -14,10 +16,14 @@ enum HostMemory {
 
   /// The same where the elements of the largest lane are known.
   static func needed(_ graph: Graph, checked: Int, elementsPerLane: Int) -> Int {
-    let elements = graph.nodes.reduce(0) { $0 + $1.count }
+    let elements = graph.nodes.reduce(0) { count, node in
+      if case .parameter = node.definition { count } else { count + node.count }
+    }
+    let largest = graph.layout.segments.map(\.count).max() ?? 0
     let scratch = elementsPerLane * CPUChunk.least * ProcessInfo.processInfo.activeProcessorCount
     return [
-      (elements, 5 * real), (graph.layout.count, 6 * real), (checked, 7 * real), (scratch, real),
+      (graph.layout.count, 3 * real), (elements, 5 * real), (largest, 6 * real),
+      (checked, 10 * real), (scratch, real),
     ].reduce(0) { total, part in
       part.0.multiplied(by: part.1).flatMap { total.adding($0) } ?? .max
     }
