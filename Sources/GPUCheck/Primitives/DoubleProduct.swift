@@ -21,83 +21,125 @@ func addProduct(
     bView.offset + (depth - 1) * bView.row + (columns - 1) * bView.column
   )
   precondition(aEnd < a.count && bEnd < b.count && cOffset + rows * columns <= c.count)
-  // Rows, or where there are few of them columns, are shared among the cores.
-  let byRows = rows >= 4 || rows >= columns
-  let work = rows * depth * columns
-  let tasks = max(1, min(work >> 18, byRows ? rows : columns, 64))
+  // Runs of columns, and of rows: where B is larger than a cache not so few that it is read for each.
+  let wanted = max(1, min(rows * depth * columns >> 18, 64))
+  let least = depth * columns > cached ? 16 : 1
+  let across = max(1, min(wanted, columns / 128))
+  let down = max(1, min(wanted / across, rows / least))
   c.withUnsafeMutableBufferPointer { c in
     a.withUnsafeBufferPointer { a in
       b.withUnsafeBufferPointer { b in
-        // Each task writes rows or columns of its own.
-        nonisolated(unsafe) let (a, b, c) = (a, b, c)
-        DispatchQueue.concurrentPerform(iterations: tasks) { task in
-          let extent = byRows ? rows : columns
-          let share = task * extent / tasks..<(task + 1) * extent / tasks
+        guard let a = a.baseAddress, let b = b.baseAddress, let c = c.baseAddress else { return }
+        // Each task writes a block of its own.
+        nonisolated(unsafe) let (left, right) = (a + aView.offset, b + bView.offset)
+        nonisolated(unsafe) let out = c + cOffset
+        DispatchQueue.concurrentPerform(iterations: across * down) { task in
           addBlock(
-            byRows ? share : 0..<rows, depth, byRows ? 0..<columns : share, a, aView, b, bView, c,
-            cOffset, width: columns)
+            share(task / across, of: rows, among: down), depth,
+            share(task % across, of: columns, among: across), left, aView, right, bView, out,
+            width: columns)
         }
       }
     }
   }
 }
 
+private func share(_ number: Int, of count: Int, among parts: Int) -> Range<Int> {
+  number * count / parts..<(number + 1) * count / parts
+}
+
+/// Elements of B that a core reads again and again without loss.
+private let cached = 1 << 17
+/// A tile of B: so many terms of so many columns serve all rows while a core's cache holds them. Where
+/// B's columns are what stands in order, a tile is a few long ones.
+private let tile = (depth: 64, columns: 256)
+private let stack = (depth: 2048, columns: 8)
+
 private func addBlock(
-  _ rows: Range<Int>, _ depth: Int, _ columns: Range<Int>, _ a: UnsafeBufferPointer<Double>,
-  _ aView: MatrixView, _ b: UnsafeBufferPointer<Double>, _ bView: MatrixView,
-  _ c: UnsafeMutableBufferPointer<Double>, _ cOffset: Int, width: Int
+  _ rows: Range<Int>, _ depth: Int, _ columns: Range<Int>, _ a: UnsafePointer<Double>,
+  _ aView: MatrixView, _ b: UnsafePointer<Double>, _ bView: MatrixView,
+  _ c: UnsafeMutablePointer<Double>, width: Int
 ) {
-  for i in rows {
-    let first = aView.offset + i * aView.row
-    let out = cOffset + i * width
-    if bView.column == 1 {
-      // Four rows of B at a time, in the order of k: C is read and written once for them.
-      var k = 0
-      while k + 4 <= depth {
-        let at = first + k * aView.column
-        let (a0, a1) = (a[at], a[at + aView.column])
-        let (a2, a3) = (a[at + 2 * aView.column], a[at + 3 * aView.column])
-        let row = bView.offset + k * bView.row
-        let (r1, r2, r3) = (row + bView.row, row + 2 * bView.row, row + 3 * bView.row)
-        for j in columns {
-          c[out + j] =
-            c[out + j] + a0 * b[row + j] + a1 * b[r1 + j] + a2 * b[r2 + j] + a3 * b[r3 + j]
+  if bView.column == 1 {
+    for k in stride(from: 0, to: depth, by: tile.depth) {
+      let terms = min(tile.depth, depth - k)
+      for j in stride(from: columns.lowerBound, to: columns.upperBound, by: tile.columns) {
+        let count = min(tile.columns, columns.upperBound - j)
+        for i in rows {
+          addRows(
+            terms, count, a + i * aView.row + k * aView.column, aView.column,
+            b + k * bView.row + j, bView.row, c + i * width + j)
         }
-        k += 4
       }
-      while k < depth {
-        let factor = a[first + k * aView.column]
-        let row = bView.offset + k * bView.row
-        for j in columns { c[out + j] += factor * b[row + j] }
-        k += 1
-      }
-    } else {
-      for j in columns {
-        let column = bView.offset + j * bView.column
-        var sum = 0.0
-        var k = 0
-        if aView.column == 1, bView.row == 1 {
-          var sums = SIMD8<Double>()
-          while k + 8 <= depth {
-            var left = SIMD8<Double>()
-            var right = SIMD8<Double>()
-            for part in 0..<8 {
-              left[part] = a[first + k + part]
-              right[part] = b[column + k + part]
-            }
-            sums += left * right
-            k += 8
+    }
+  } else {
+    for k in stride(from: 0, to: depth, by: stack.depth) {
+      let terms = min(stack.depth, depth - k)
+      for j in stride(from: columns.lowerBound, to: columns.upperBound, by: stack.columns) {
+        for i in rows {
+          let row = a + i * aView.row + k * aView.column
+          for j in j..<min(j + stack.columns, columns.upperBound) {
+            c[i * width + j] += dot(
+              terms, row, aView.column, b + j * bView.column + k * bView.row, bView.row)
           }
-          sum = sums.sum()
         }
-        while k < depth {
-          sum += a[first + k * aView.column] * b[column + k * bView.row]
-          k += 1
-        }
-        c[out + j] += sum
       }
     }
   }
+}
+
+/// Adds some terms to some of a row of C, from rows of B: four at a time, in the order of k, so that C is
+/// read and written once for them.
+@inline(__always)
+private func addRows(
+  _ terms: Int, _ columns: Int, _ a: UnsafePointer<Double>, _ aStride: Int,
+  _ b: UnsafePointer<Double>, _ bStride: Int, _ c: UnsafeMutablePointer<Double>
+) {
+  let whole = columns / 8 * 8
+  var k = 0
+  while k + 4 <= terms {
+    let (a0, a1) = (a[k * aStride], a[(k + 1) * aStride])
+    let (a2, a3) = (a[(k + 2) * aStride], a[(k + 3) * aStride])
+    let b0 = b + k * bStride
+    let (b1, b2, b3) = (b0 + bStride, b0 + 2 * bStride, b0 + 3 * bStride)
+    for j in stride(from: 0, to: whole, by: 8) {
+      let first = UnsafePointer(c).vector(j) + a0 * b0.vector(j) + a1 * b1.vector(j)
+      c.store(first + a2 * b2.vector(j) + a3 * b3.vector(j), j)
+    }
+    for j in whole..<columns {
+      let first = c[j] + a0 * b0[j] + a1 * b1[j]
+      c[j] = first + a2 * b2[j] + a3 * b3[j]
+    }
+    k += 4
+  }
+  while k < terms {
+    let (factor, row) = (a[k * aStride], b + k * bStride)
+    for j in 0..<columns { c[j] += factor * row[j] }
+    k += 1
+  }
+}
+
+/// Σ_k a(k)·b(k) of so many terms.
+@inline(__always)
+private func dot(
+  _ terms: Int, _ a: UnsafePointer<Double>, _ aStride: Int, _ b: UnsafePointer<Double>,
+  _ bStride: Int
+) -> Double {
+  var sum = 0.0
+  var k = 0
+  if aStride == 1, bStride == 1 {
+    var sums = LaneVector<Double>()
+    while k + 8 <= terms {
+      sums += a.vector(k) * b.vector(k)
+      k += 8
+    }
+    sum = sums.sum()
+  }
+  while k < terms {
+    sum += a[k * aStride] * b[k * bStride]
+    k += 1
+  }
+  return sum
 }
 
 extension [Double] {
