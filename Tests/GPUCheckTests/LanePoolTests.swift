@@ -178,7 +178,7 @@ import Testing
       let cpu = try evaluator(precision, mode: mode)
       let audit = LaneAudit(
         twin: cpu, layout: problem.graph.layout,
-        scales: ErrorScales(baseline, at: Array(0..<problem.graph.layout.count)).lanes,
+        scales: ErrorScales(baseline, at: nil).lanes,
         cost: baseline.cost, costDeviation: baseline.costVariance.squareRoot(), seed: 1)
       let bad = Stand(evaluator: try evaluator(precision, mode: mode), wanted: 8, fault: fault)
       let pool = LanePool(

@@ -6,22 +6,24 @@ package struct ComponentValues: Sendable {
   /// One for each of the components, in their order.
   package private(set) var values: [Double]
 
-  /// Zeros for some components, ascending, of so many.
-  package init(_ components: [Int], of count: Int) {
-    self.init(components, of: count, values: [Double](repeating: 0, count: components.count))
-  }
-
-  /// One value for each of some components, ascending, of so many.
-  package init(_ components: [Int], of count: Int, values: [Double]) {
-    precondition(values.count == components.count)
-    self.components = components.count < count ? components : nil
-    self.values = values
+  /// Zeros for some components, ascending (nil: for all), of so many.
+  package init(_ components: [Int]?, of count: Int) {
+    self.components = components?.count == count ? nil : components
+    values = [Double](repeating: 0, count: components?.count ?? count)
   }
 
   /// One value for every component of θ, `[parameters]`.
   package init(_ values: [Double]) {
     components = nil
     self.values = values
+  }
+
+  /// Other values for the same components, one for each.
+  package func replaced(by values: [Double]) -> ComponentValues {
+    precondition(values.count == self.values.count)
+    var replaced = self
+    replaced.values = values
+    return replaced
   }
 
   /// The value of a component, which is one of those checked.

@@ -2,15 +2,16 @@
 /// float32 is off by up to 2⁻²⁴ of its size from the one in the user's code, and so is every
 /// component of dθ that it scales: in float64 that is far more than all other rounding.
 enum ConstantRounding {
-  /// How far each of some components of dθ, ascending, may be off; nil where no constant was rounded.
+  /// How far each of some components of dθ, ascending (nil: of all), may be off; nil where no constant
+  /// was rounded.
   ///
   /// Constants of the same value are the same number of the user's code; each such group is moved
   /// by one unit of its roundoff, and the changes of the gradient add up.
-  static func deviations(_ baseline: Baseline, at components: [Int]) -> ComponentValues? {
+  static func deviations(_ baseline: Baseline, at components: [Int]?) -> ComponentValues? {
     let groups = groups(of: baseline.graph)
     guard !groups.isEmpty else { return nil }
-    let gradient = ErrorScales.gradient(baseline, at: components).values
-    var deviations = [Double](repeating: 0, count: gradient.count)
+    let gradient = ErrorScales.gradient(baseline, at: components)
+    var deviations = [Double](repeating: 0, count: gradient.values.count)
     for group in groups {
       let graph = baseline.graph.replacingConstants { node, tensor in
         guard group.contains(node) else { return nil }
@@ -22,9 +23,9 @@ enum ConstantRounding {
       let moved = ErrorScales.gradient(
         Baseline(graph: graph, parameters: baseline.parameters), at: components
       ).values
-      for i in deviations.indices { deviations[i] += (moved[i] - gradient[i]).magnitude }
+      for i in deviations.indices { deviations[i] += (moved[i] - gradient.values[i]).magnitude }
     }
-    return ComponentValues(components, of: baseline.graph.layout.count, values: deviations)
+    return gradient.replaced(by: deviations)
   }
 
   /// The constants of one element that were rounded when they were stored, by value; beyond a few

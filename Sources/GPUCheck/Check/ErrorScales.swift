@@ -23,8 +23,8 @@ package struct ErrorScales: Sendable {
     self.lanes = lanes
   }
 
-  /// The scales of some components, ascending.
-  package init(_ baseline: Baseline, at components: [Int]) {
+  /// The scales of some components, ascending; nil for all.
+  package init(_ baseline: Baseline, at components: [Int]?) {
     let sources: [@Sendable ([[Double]?]) -> ErrorSource] = [
       { .backPropagation(inputVariances: $0) }, { _ in .lanes },
     ]
@@ -53,15 +53,15 @@ package struct ErrorScales: Sendable {
   private static let mostAtOnce = 1 << 22
 
   /// The scales for a gradient of a precision: in float64 the rounding of constants matters.
-  package init(_ baseline: Baseline, at components: [Int], of gradient: ElementType) {
+  package init(_ baseline: Baseline, at components: [Int]?, of gradient: ElementType) {
     self.init(baseline, at: components)
     if gradient == .float64 {
       constants = ConstantRounding.deviations(baseline, at: components)
     }
   }
 
-  /// dθ of some components, ascending, for what changes it.
-  static func gradient(_ baseline: Baseline, at components: [Int]) -> ComponentValues {
+  /// dθ of some components, ascending (nil: of all), for what changes it.
+  static func gradient(_ baseline: Baseline, at components: [Int]?) -> ComponentValues {
     var gradient = ComponentValues(components, of: baseline.graph.layout.count)
     walk(baseline) { _ in
       .lanes

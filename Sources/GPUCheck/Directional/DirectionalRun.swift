@@ -30,8 +30,7 @@ struct DirectionalRun {
     self.precision = precision
     self.crew = crew
     self.progress = progress
-    scales = ErrorScales(
-      baseline, at: Array(0..<problem.graph.layout.count), of: problem.gradient.elementType)
+    scales = ErrorScales(baseline, at: nil, of: problem.gradient.elementType)
     epsilon = options.epsilon ?? Self.step
   }
 

@@ -52,7 +52,8 @@ package struct TestedDevice: Sendable {
   package var selfTests: [SelfTestResult]
 }
 
-/// Evaluates lanes against one baseline. `evaluate` may be called from `batchesAtOnce` threads at a time.
+/// Evaluates lanes against one baseline. `evaluate` may be called from one thread at a time, or from as many
+/// as `batchesAtOnce` says.
 package protocol LaneEvaluator: Sendable {
   var mode: LaneMode { get }
   var precision: Precision { get }
@@ -60,8 +61,8 @@ package protocol LaneEvaluator: Sendable {
   func wantedLanes(segment: Int) -> Int
   /// How many lanes take no longer than one.
   var laneUnit: Int { get }
-  /// How many batches it takes at the same time, so that small ones keep all of it busy.
-  var batchesAtOnce: Int { get }
+  /// How many batches like this one keep all of it busy, taken at the same time.
+  func batchesAtOnce(_ batch: LaneBatch) -> Int
   /// Whether so many as are wanted of a segment take some tenth of a second at most: who asks need not
   /// find out with fewer.
   func isPaced(segment: Int) -> Bool
@@ -76,7 +77,7 @@ package protocol LaneEvaluator: Sendable {
 
 extension LaneEvaluator {
   package var laneUnit: Int { 1 }
-  package var batchesAtOnce: Int { 1 }
+  package func batchesAtOnce(_ batch: LaneBatch) -> Int { 1 }
   package func isPaced(segment: Int) -> Bool { false }
   package var notes: [String] { [] }
 

@@ -203,27 +203,34 @@ extension MatrixProduct {
     let sides = sides(aMoves: aMoves, isFree: isFree, size)
     let table = call.coefficients[aMoves ? 1 : 0]
     let lanes = call.lanes
-    let block = Self.blockOuts
-    // Rows of a large table lie pages apart: those of a few outputs are copied to where all samples
-    // read them in order.
-    withUnsafeTemporaryAllocation(of: T.self, capacity: max(1, sides.depth) * block) { packed in
+    // Rows of a table that no cache holds lie pages apart: those of a few outputs are copied to where all
+    // samples read them in order.
+    let isPacked = sides.samples > 1 && sides.outs * sides.depth > Self.cached
+    let block = isPacked ? Self.packedOuts : max(1, sides.outs)
+    withUnsafeTemporaryAllocation(of: T.self, capacity: isPacked ? sides.depth * block : 1) {
+      packed in
       guard let packed = packed.baseAddress else { return }
       for batch in 0..<sides.batches {
         for first in stride(from: 0, to: sides.outs, by: block) {
           let outs = min(block, sides.outs - first)
-          let weights = table + batch * sides.table.batch + first * sides.table.out
-          for k in 0..<sides.depth {
-            for o in 0..<outs {
-              packed[k * block + o] = weights[k * sides.table.depth + o * sides.table.out]
+          var weights = table + batch * sides.table.batch + first * sides.table.out
+          var strides = (out: sides.table.out, depth: sides.table.depth)
+          if isPacked {
+            for k in 0..<sides.depth {
+              for o in 0..<outs {
+                packed[k * block + o] = weights[k * strides.depth + o * strides.out]
+              }
             }
+            weights = UnsafePointer(packed)
+            strides = (1, block)
           }
           for s in 0..<sides.samples {
             let moving = batch * sides.moving.batch + s * sides.moving.sample
             let result =
               batch * sides.result.batch + first * sides.result.out + s * sides.result.sample
             laneProducts(
-              lanes: lanes, outs: outs, depth: sides.depth, weights: packed, outStride: 1,
-              depthStride: block, rows: input + moving * lanes,
+              lanes: lanes, outs: outs, depth: sides.depth, weights: weights,
+              outStride: strides.out, depthStride: strides.depth, rows: input + moving * lanes,
               rowStride: sides.moving.depth * lanes, outputs: call.output + result * lanes,
               outputStride: sides.result.out * lanes)
           }
@@ -232,8 +239,10 @@ extension MatrixProduct {
     }
   }
 
-  /// Outputs whose part of a table is packed at a time: a cache line of doubles.
-  private static let blockOuts = 8
+  /// Elements of a table that a core reads again and again without loss.
+  private static let cached = 1 << 17
+  /// Outputs whose part of a larger one is packed at a time: a cache line of doubles.
+  private static let packedOuts = 8
 
   /// (A + ΔA)·ΔB added to what is there or, of values, A·B.
   private func bothLanes<T: LaneReal>(

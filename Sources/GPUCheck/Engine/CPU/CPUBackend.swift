@@ -26,11 +26,13 @@ package struct CPUBackend: Backend {
     case .f64:
       let lanes = try CPULanes<Double>(baseline, mode, chain: chain, tieRoundoff: tieRoundoff)
       return CPUEvaluator(
-        mode: mode, precision: precision, run: { lanes.run($0) }, runTerms: { lanes.runTerms($0) })
+        mode: mode, precision: precision, run: { lanes.run($0) }, runTerms: { lanes.runTerms($0) },
+        chunks: { lanes.chunks($0) })
     case .f32:
       let lanes = try CPULanes<Float>(baseline, mode, chain: chain, tieRoundoff: tieRoundoff)
       return CPUEvaluator(
-        mode: mode, precision: precision, run: { lanes.run($0) }, runTerms: { lanes.runTerms($0) })
+        mode: mode, precision: precision, run: { lanes.run($0) }, runTerms: { lanes.runTerms($0) },
+        chunks: { lanes.chunks($0) })
     }
   }
 }
@@ -40,11 +42,14 @@ private struct CPUEvaluator: LaneEvaluator {
   let precision: Precision
   let run: @Sendable (LaneBatch) -> LaneResults
   let runTerms: @Sendable (LaneBatch) -> TermResults
+  /// How many pieces a batch is shared among the cores in.
+  let chunks: @Sendable (LaneBatch) -> Int
 
   func wantedLanes(segment: Int) -> Int { 4096 }
 
-  /// A few lanes of a tensor are one chunk, for one core.
-  var batchesAtOnce: Int { ProcessInfo.processInfo.activeProcessorCount }
+  func batchesAtOnce(_ batch: LaneBatch) -> Int {
+    max(1, ProcessInfo.processInfo.activeProcessorCount / chunks(batch))
+  }
 
   func evaluate(_ batch: LaneBatch) throws -> LaneResults { run(batch) }
 

@@ -61,6 +61,12 @@ package final class CPULanes<T: LaneReal>: @unchecked Sendable {
     return CPUChunk.least * (eights.isMultiple(of: 2) ? eights - 1 : eights)
   }
 
+  /// How many chunks a batch is cut into.
+  func chunks(_ batch: LaneBatch) -> Int {
+    let chunk = chunkLanes(plans[batch.segment])
+    return max(1, (batch.count + chunk - 1) / chunk)
+  }
+
   /// ΔJ or J of every lane.
   package func run(_ batch: LaneBatch) -> LaneResults {
     let plan = plans[batch.segment]

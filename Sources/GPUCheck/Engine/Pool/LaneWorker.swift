@@ -59,8 +59,10 @@ package final class LaneWorker: @unchecked Sendable {
       }
       guard let first = board.take(waits: true, atMost: limit) else { return }
       var parts = [first]
-      while parts.count < evaluator.batchesAtOnce,
-        let next = board.take(waits: false, atMost: limit)
+      // Others of the same size at the most, so that all are done at about the same time.
+      let wanted = sharers > 1 ? 1 : evaluator.batchesAtOnce(first.lanes)
+      while parts.count < wanted,
+        let next = board.take(waits: false, atMost: { min(limit($0), first.range.count) })
       {
         parts.append(next)
       }
