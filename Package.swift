@@ -29,11 +29,13 @@ let package = Package(
       dependencies: ["COpenCL"],
       // A link to kernels/: the text is embedded in the binary.
       resources: [.embedInCode("Text")]),
+    // The host's innermost loops, with the vectors that the machine has.
+    .target(name: "CLanes"),
     // onnx.proto and the code that scripts/generate-onnx made of it.
     .target(name: "ONNXFormat", dependencies: [protobuf], exclude: ["onnx.proto"]),
     .target(
       name: "GPUCheck",
-      dependencies: ["Kernels", "CZlib", "ONNXFormat", numerics, protobuf],
+      dependencies: ["Kernels", "CLanes", "CZlib", "ONNXFormat", numerics, protobuf],
       sources: [
         "Model", "Formats", "ONNX", "Primitives", "Engine", "UserCost", "Check", "PerUnit",
         "Directional", "Compare", "Inspect", "Diagnosis", "Report",
@@ -46,7 +48,7 @@ let package = Package(
       sources: ["Commands"]),
     .testTarget(
       name: "GPUCheckTests",
-      dependencies: ["GPUCheck", "Kernels", "ONNXFormat", numerics, protobuf],
+      dependencies: ["GPUCheck", "Kernels", "CLanes", "ONNXFormat", numerics, protobuf],
       resources: [.copy("Fixtures")]),
     .testTarget(name: "CommandLineTests", dependencies: ["GPUCheck", "Kernels"]),
     // For the tests: an OpenCL library that fails on demand. They open it by its file, since a

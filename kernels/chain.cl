@@ -13,8 +13,9 @@
 //                   where not defined the cost is the softmax cross-entropy of the last layer
 //
 // tables holds for each layer
-// its weights: those of CHAIN_ROWS outputs together, [blocks, in, CHAIN_ROWS]; the outputs that are
-// left over make one more block, of CHAIN_FEW rows where that is enough. Missing rows are 0.
+// its weights, but those of the first layer, which no lane meets: those of CHAIN_ROWS outputs together,
+// [blocks, in, CHAIN_ROWS]; the outputs that are left over make one more block, of CHAIN_FEW rows where
+// that is enough. Missing rows are 0.
 // its elements: what the function of each needs, [samples, out, HIDDEN_TERMS]: coefficients, series;
 // its units: the same for lanes of neighbouring units, and after it the cost's moments where it has
 // any, [blocks of VECTOR_WIDTH units, samples, terms, VECTOR_WIDTH].

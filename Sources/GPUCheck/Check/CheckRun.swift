@@ -78,27 +78,25 @@ struct CheckRun {
 
   private mutating func firstDifferences() throws {
     let (scheme, epsilon, progress) = (self.scheme, self.epsilon, self.progress)
-    let steps = scheme.steps.map { $0 * epsilon }
     let roundoff = perturbation.precision.unitRoundoff
     let deviations = scales.lanes
     var pace = pace
     var stage = progress.stage("evaluating", total: estimates.count)
     let components = estimates.components
-    var numeric = estimates.numeric
-    var bend = estimates.bend
-    var flags = estimates.flags
+    // Taken out, so that nothing is copied to be written on.
+    var (numeric, bend, flags) = estimates.takeFirst()
     try numeric.withUnsafeMutableBufferPointer { numeric in
       try bend.withUnsafeMutableBufferPointer { bend in
         try flags.withUnsafeMutableBufferPointer { flags in
           try perturbation.forEach(
-            of: components, stepsOf: { _ in steps },
+            of: components, .same(scheme.steps.map { $0 * epsilon }),
             advance: {
               try stage.advance($0)
               try pace?.advance($0, seconds: progress.seconds)
             }
           ) { i, list in
             numeric[i] = scheme.slope(list)
-            flags[i] = list.reduce(into: []) { $0.formUnion($1.flags) }
+            flags[i] = list.flags
             if scheme == .central { bend[i] = (list[0].value + list[1].value).magnitude / epsilon }
           }
         }
@@ -183,9 +181,9 @@ struct CheckRun {
     }
     var stage = progress.stage("second step", total: measured.count)
     let changes = try perturbation.changes(
-      of: measured.map { estimates.components[$0] }, steps: scheme.steps.map { $0 * epsilon / 2 },
+      of: measured.map { estimates.components[$0] }, .same(scheme.steps.map { $0 * epsilon / 2 }),
       advance: { try stage.advance($0) })
-    var half = [Double?](repeating: nil, count: estimates.count)
+    var half: [Int: Double] = [:]
     for (i, list) in zip(measured, changes) {
       if list.contains(where: { $0.flags.contains(.lost) }) {
         estimates.flags[i].insert(.lost)
@@ -201,7 +199,7 @@ struct CheckRun {
 
   /// What the subtraction of two costs leaves of their rounding, from how much halving the step
   /// scatters the differences. Components that do not move J at all say nothing.
-  private mutating func measureNoise(_ measured: [Int], _ half: [Double?]) {
+  private mutating func measureNoise(_ measured: [Int], _ half: [Int: Double]) {
     let scatter = measured.filter { estimates.numeric[$0] != 0 || half[$0] != 0 }
       .map { estimates.numeric[$0] - (half[$0] ?? .nan) }
     subtraction = max(
@@ -219,18 +217,23 @@ struct CheckRun {
     min(count, 256, isSample ? max(2, count / 4) : .max)
   }
 
-  private mutating func spread(_ all: Range<Int>, _ chosen: [Int], _ half: [Double?]) {
-    for i in chosen {
-      estimates.truncation[i] = truncationError(
-        full: estimates.numeric[i], half: half[i] ?? .nan)
+  private mutating func spread(_ all: Range<Int>, _ chosen: [Int], _ half: [Int: Double]) {
+    guard !chosen.isEmpty else { return }
+    let measured = chosen.map {
+      truncationError(full: estimates.numeric[$0], half: half[$0] ?? .nan)
     }
-    guard chosen.count < all.count, !chosen.isEmpty else { return }
-    let typical = 3 * typicalSize(chosen.map { estimates.truncation[$0] })
-    let typicalBend = typicalSize(chosen.map { estimates.bend[$0] })
-    for i in all where half[i] == nil && estimates.flags[i].isEmpty {
-      let weight = typicalBend > 0 ? min(3, estimates.bend[i] / typicalBend) : 1
-      estimates.truncation[i] = typical * (1 + weight)
+    if chosen.count < all.count {
+      let typical = 3 * typicalSize(measured)
+      let typicalBend = typicalSize(chosen.map { estimates.bend[$0] })
+      let (bend, flags) = (estimates.bend, estimates.flags)
+      estimates.truncation.withUnsafeMutableBufferPointer { truncation in
+        for i in all where flags[i].isEmpty {
+          let weight = typicalBend > 0 ? min(3, bend[i] / typicalBend) : 1
+          truncation[i] = typical * (1 + weight)
+        }
+      }
     }
+    for (i, error) in zip(chosen, measured) { estimates.truncation[i] = error }
   }
 
   /// The root mean square; where nothing tells of kinks, from the median, which they do not move.
@@ -367,7 +370,7 @@ struct CheckRun {
       })
     return try close.changes(
       of: components,
-      stepsOf: { component in
+      .own { component in
         let size = sizes[component] ?? epsilon
         return [size, -size, size / 2, -size / 2]
       }, tiePolicy: tiePolicy, advance: advance)

@@ -31,6 +31,12 @@ struct Estimates {
 
   var count: Int { components.count }
 
+  /// Gives away what the first differences write, whose places are empty until they are put back.
+  mutating func takeFirst() -> (numeric: [Double], bend: [Double], flags: [LaneFlags]) {
+    defer { (numeric, bend, flags) = ([], [], []) }
+    return (numeric, bend, flags)
+  }
+
   /// Puts back what was known of a component.
   mutating func restore(_ i: Int, from other: Estimates) {
     numeric[i] = other.numeric[i]

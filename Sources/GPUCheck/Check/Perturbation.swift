@@ -30,15 +30,27 @@ package struct Perturbation: Sendable {
   package struct Changes: RandomAccessCollection {
     fileprivate let moves: UnsafePointer<Double>
     fileprivate let values: UnsafePointer<Double>
-    fileprivate let flags: UnsafePointer<LaneFlags>
+    fileprivate let lanes: UnsafePointer<LaneFlags>
     fileprivate let still: Double
     fileprivate let base: Double
     package let endIndex: Int
     package var startIndex: Int { 0 }
 
     package subscript(at: Int) -> Change {
-      Change(step: moves[at] - still, value: values[at] - base, flags: flags[at])
+      Change(step: moves[at] - still, value: values[at] - base, flags: lanes[at])
     }
+
+    /// Those of all of them together.
+    package var flags: LaneFlags {
+      (0..<endIndex).reduce(into: LaneFlags()) { $0.formUnion(lanes[$1]) }
+    }
+  }
+
+  /// The steps that components are taken by.
+  package enum Steps {
+    case same([Double])
+    /// Of each component's own; all have the same number of them.
+    case own((Int) -> [Double])
   }
 
   /// Components that are on their way at a time: what the host holds lanes for.
@@ -49,20 +61,12 @@ package struct Perturbation: Sendable {
   ///
   /// - Parameter components: positions in θ, ascending.
   package func changes(
-    of components: [Int], steps: [Double], tiePolicy: TiePolicy = .natural,
-    advance: (Int) throws -> Void = { _ in }
-  ) throws -> [[Change]] {
-    try changes(of: components, stepsOf: { _ in steps }, tiePolicy: tiePolicy, advance: advance)
-  }
-
-  /// As above, with steps of each component's own; all have the same number of them.
-  package func changes(
-    of components: [Int], stepsOf: (Int) -> [Double], tiePolicy: TiePolicy = .natural,
+    of components: [Int], _ steps: Steps, tiePolicy: TiePolicy = .natural,
     advance: (Int) throws -> Void = { _ in }
   ) throws -> [[Change]] {
     var changes: [[Change]] = []
     changes.reserveCapacity(components.count)
-    try forEach(of: components, stepsOf: stepsOf, tiePolicy: tiePolicy, advance: advance) {
+    try forEach(of: components, steps, tiePolicy: tiePolicy, advance: advance) {
       changes.append(Array($1))
     }
     return changes
@@ -71,22 +75,22 @@ package struct Perturbation: Sendable {
   /// As above, handing on each component's changes, in order, with its place in the list; they are to
   /// be used at once.
   package func forEach(
-    of components: [Int], stepsOf: (Int) -> [Double], tiePolicy: TiePolicy = .natural,
+    of components: [Int], _ steps: Steps, tiePolicy: TiePolicy = .natural,
     advance: (Int) throws -> Void = { _ in }, deliver: (Int, Changes) -> Void
   ) throws {
     for start in stride(from: 0, to: components.count, by: Self.window) {
       let window = start..<min(start + Self.window, components.count)
-      try evaluate(components[window], stepsOf, tiePolicy, advance, deliver)
+      try evaluate(components[window], steps, tiePolicy, advance, deliver)
     }
   }
 
   private var needsStillLane: Bool { oneSided && mode == .value }
 
   private func evaluate(
-    _ components: ArraySlice<Int>, _ stepsOf: (Int) -> [Double], _ tiePolicy: TiePolicy,
+    _ components: ArraySlice<Int>, _ steps: Steps, _ tiePolicy: TiePolicy,
     _ advance: (Int) throws -> Void, _ deliver: (Int, Changes) -> Void
   ) throws {
-    let (batches, lanesEach) = try batches(components, stepsOf, tiePolicy)
+    let (batches, lanesEach) = try batches(components, steps, tiePolicy)
     // Lanes come back in any order; components are counted as their lanes add up.
     var lanesDone = 0
     let results = try pool.evaluate(batches) { count in
@@ -108,7 +112,7 @@ package struct Perturbation: Sendable {
                 place,
                 Changes(
                   moves: moves + lane + first, values: values + lane + first,
-                  flags: flags + lane + first, still: still(components[place]),
+                  lanes: flags + lane + first, still: still(components[place]),
                   base: needsStillLane ? values[lane] : mode == .value ? cost : 0,
                   endIndex: lanesEach - first))
               place += 1
@@ -122,34 +126,59 @@ package struct Perturbation: Sendable {
   /// The lanes of components, one batch for each segment they lie in, and how many lanes each
   /// component has. Throws an `InputError` where a step is too small to change its component.
   private func batches(
-    _ components: ArraySlice<Int>, _ stepsOf: (Int) -> [Double], _ tiePolicy: TiePolicy
+    _ components: ArraySlice<Int>, _ steps: Steps, _ tiePolicy: TiePolicy
   ) throws -> (batches: [LaneBatch], lanesEach: Int) {
     var batches: [LaneBatch] = []
     var lanesEach = 1
-    var next = components.startIndex
-    while next < components.endIndex {
-      let (segment, _) = layout.locate(components[next])
+    var rest = components
+    while let first = rest.first {
+      let (segment, _) = layout.locate(first)
       let part = layout.segments[segment]
+      let own = rest.prefix { $0 < part.range.upperBound }
+      rest = rest[own.endIndex...]
+      var moves = try moves(of: first, steps)
+      lanesEach = moves.count
+      // Differences of the same steps are the same lanes for every component.
+      let areSame = if case .same = steps { mode == .difference } else { false }
+      let lanes = own.count * lanesEach
       var batch = LaneBatch(segment: segment, tiePolicy: tiePolicy)
-      let most = min(components.endIndex - next, part.range.upperBound - components[next])
-      batch.reserveCapacity(most * (stepsOf(components[next]).count + (needsStillLane ? 1 : 0)))
-      while next < components.endIndex, part.range.contains(components[next]) {
-        let component = components[next]
-        let index = Int32(component - part.offset)
-        let still = still(component)
-        if needsStillLane { batch.append(index, still) }
-        let steps = stepsOf(component)
-        for step in steps {
-          let move = precision.rounded(mode == .value ? theta[component] + step : step)
-          guard move != still || step == 0 else { throw tooSmall(step, component) }
-          batch.append(index, move)
+      batch.components = [Int32](unsafeUninitializedCapacity: lanes) { indices, count in
+        for component in own {
+          let index = Int32(truncatingIfNeeded: component - part.offset)
+          for _ in 0..<lanesEach {
+            indices[count] = index
+            count += 1
+          }
         }
-        lanesEach = steps.count + (needsStillLane ? 1 : 0)
-        next += 1
+      }
+      batch.moves = try [Double](unsafeUninitializedCapacity: lanes) { all, count in
+        for component in own {
+          if !areSame { moves = try self.moves(of: component, steps) }
+          for move in 0..<lanesEach {
+            all[count] = moves[move]
+            count += 1
+          }
+        }
       }
       batches.append(batch)
     }
     return (batches, max(1, lanesEach))
+  }
+
+  /// The moves of a component's lanes.
+  private func moves(of component: Int, _ steps: Steps) throws -> [Double] {
+    let still = still(component)
+    let own =
+      switch steps {
+      case .same(let steps): steps
+      case .own(let steps): steps(component)
+      }
+    return try (needsStillLane ? [still] : [])
+      + own.map { step in
+        let move = precision.rounded(mode == .value ? theta[component] + step : step)
+        guard move != still || step == 0 else { throw tooSmall(step, component) }
+        return move
+      }
   }
 
   /// What the move of a lane that does not move its component is.

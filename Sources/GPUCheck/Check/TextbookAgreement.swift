@@ -88,7 +88,7 @@ extension CheckRun {
     -> Double
   {
     let steps = scheme.steps.map { $0 * epsilon }
-    return scheme.slope(try source.changes(of: [estimates.components[i]], steps: steps)[0])
+    return scheme.slope(try source.changes(of: [estimates.components[i]], .same(steps))[0])
   }
 }
 

@@ -59,7 +59,7 @@ struct RunEvaluation {
       numeric: empty, bars: empty, flags: [LaneFlags](repeating: [], count: chosen.count))
     var uneven = [Double](repeating: 0, count: chosen.count)
     let steps = steps
-    try perturbation.forEach(of: chosen, stepsOf: { _ in steps }, advance: advance) { i, list in
+    try perturbation.forEach(of: chosen, .same(steps), advance: advance) { i, list in
       result.numeric[i] = scheme.slope(list)
       result.flags[i] = list.reduce(into: []) { $0.formUnion($1.flags) }
       uneven[i] = unevenness(list)
@@ -122,10 +122,10 @@ struct RunEvaluation {
     }
     let sampled = parts.flatMap(\.1)
     let twoSteps = steps + steps.map { $0 / 2 }
-    let ours = try perturbation.changes(of: sampled, steps: twoSteps)
+    let ours = try perturbation.changes(of: sampled, .same(twoSteps))
     let taken = Dictionary(uniqueKeysWithValues: zip(sampled, ours.map { $0.map(\.step) }))
     let exact = try self.perturbation(CPUBackend(), .difference, .f64)
-      .changes(of: sampled, stepsOf: { taken[$0] ?? twoSteps })
+      .changes(of: sampled, .own { taken[$0] ?? twoSteps })
     var changes: [Int: Double] = [:]
     for (component, (ours, exact)) in zip(sampled, zip(ours, exact)) {
       // A component that does not move J at all says nothing.

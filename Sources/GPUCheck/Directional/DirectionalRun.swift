@@ -287,7 +287,7 @@ struct DirectionalRun {
       baseline, groups: [[ray.segment]], counts: layout.segments.map { _ in 1 }
     ) { _ in [v] }.baseline
     let lanes = try perturbation(rayBaseline, [again], precision)
-    let own = Scheme.central.slope(try lanes.changes(of: [0], steps: [step, -step])[0])
+    let own = Scheme.central.slope(try lanes.changes(of: [0], .same([step, -step]))[0])
     note(lanes.pool)
     let (graph, theta) = (problem.graph, problem.parameters.values)
     let costs = costs(of: LaneBatch(segment: 0, components: [0, 0], moves: [step, -step])) { lane in

@@ -35,7 +35,7 @@ struct RayBundle {
     _ chosen: [Int], _ step: Double, into measured: inout [RayMeasurement],
     advance: (Int) throws -> Void
   ) throws -> [Int] {
-    let changes = try perturbation.changes(of: chosen, steps: [step, -step], advance: advance)
+    let changes = try perturbation.changes(of: chosen, .same([step, -step]), advance: advance)
     var crossed: [Int] = []
     for (i, list) in zip(chosen, changes) {
       let flags = list.reduce(into: LaneFlags()) { $0.formUnion($1.flags) }
@@ -54,7 +54,7 @@ struct RayBundle {
     _ chosen: [Int], _ epsilon: Double, _ measured: inout [RayMeasurement]
   ) throws {
     let half = epsilon / 2
-    let changes = try perturbation.changes(of: chosen, steps: [half, -half])
+    let changes = try perturbation.changes(of: chosen, .same([half, -half]))
     var worst = 0.0
     for (i, list) in zip(chosen, changes) {
       let change = (measured[i].numeric - Scheme.central.slope(list)).magnitude

@@ -10,8 +10,8 @@ struct CostMoments {
   /// The largest |w_c| of all.
   private let reach: Double
 
-  /// As many as small steps need: SERIES_TERMS of kernels/chain.cl.
-  private static let order = 5
+  /// As many as small steps need.
+  private static let order = ElementFunction.seriesTerms
   /// How many tables there are.
   static let count = order + 1
   /// The most multiplications that forming them may take: few, beside lanes that save as many each.
@@ -20,7 +20,7 @@ struct CostMoments {
   /// The largest |t| for which the series serves: SMALL of kernels/small.cl for every class.
   func largestStep(_ precision: Precision) -> Double {
     let small =
-      precision == .f64 ? SmallStep.limit(Double.self) : Double(SmallStep.limit(Float.self))
+      precision == .f64 ? Double.smallStep : Double(Float.smallStep)
     // Beyond that the powers of w could overflow.
     return reach <= 0x1p16 ? small / max(1, reach) : -1
   }

@@ -34,6 +34,9 @@ package struct LanePlan: Sendable {
     return indices.count - 1
   }
 
+  /// Whether a chain takes the lanes all the way.
+  package var isAllChain: Bool { chain != nil && steps.isEmpty }
+
   /// Elements held for one lane in all buffers.
   package var elementsPerLane: Int { slots.reduce(0, +) + 2 * terms.count + 2 + indices.count }
   /// The largest buffer's elements per lane.

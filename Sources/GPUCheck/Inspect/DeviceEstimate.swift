@@ -27,15 +27,16 @@ extension DeviceEstimate {
       refusal = "it has no double; use --precision f32"
       return
     }
+    let streams = sizing.streams(ways.compactMap(\.plan), precision, beside: tableBytes)
     for (part, way) in zip(layout.segments, ways) {
       guard let plan = way.plan else { continue }
       let bytes = plan.elementsPerLane * precision.bytes
       leastBytes = max(leastBytes, tableBytes + least * bytes)
       do {
         let usual = try sizing.lanes(
-          plan, precision, components: part.count, beside: tableBytes)
+          plan, precision, components: part.count, beside: tableBytes, streams: streams)
         usualLanes = max(usualLanes, usual)
-        usualBytes = max(usualBytes, tableBytes + usual * bytes)
+        usualBytes = max(usualBytes, tableBytes + streams * usual * bytes)
       } catch {
         refusal = "\(error)"
       }

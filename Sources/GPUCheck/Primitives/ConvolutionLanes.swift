@@ -149,11 +149,12 @@ extension Convolution {
           }
         }
         let first = group * size.perGroup
-        laneProducts(
-          lanes: lanes, outs: size.perGroup, depth: count, weights: weights + first * products,
-          outStride: products, weightAt: { weightAt[$0] }, rows: input, rowAt: { rowAt[$0] },
-          outputs: call.output + ((s * size.filters + first) * size.positions + p) * lanes,
-          outputStride: size.positions * lanes)
+        let sums = LaneSums(
+          lanes: lanes, outs: size.perGroup, depth: count, outStride: products,
+          weightAt: weightAt, rowAt: rowAt, outputStride: size.positions * lanes)
+        sums(
+          weights + first * products, input,
+          to: call.output + ((s * size.filters + first) * size.positions + p) * lanes)
       }
     }
   }

@@ -213,12 +213,12 @@ package struct Dense: Primitive {
   ) {
     let w = call.coefficients[1]
     let lanes = call.lanes
+    let sums = LaneSums(
+      lanes: lanes, outs: size.outs, depth: size.ins, outStride: size.outStride,
+      depthStride: size.inStride, rowStride: lanes, outputStride: lanes)
     for s in 0..<size.samples {
       let out = call.output + s * size.outs * lanes
-      laneProducts(
-        lanes: lanes, outs: size.outs, depth: size.ins, weights: w, outStride: size.outStride,
-        depthStride: size.inStride, rows: input + s * size.ins * lanes, rowStride: lanes,
-        outputs: out, outputStride: lanes)
+      sums(w, input + s * size.ins * lanes, to: out)
       guard let bias else { continue }
       for o in 0..<size.outs {
         for lane in 0..<lanes { out[o * lanes + lane] += bias[o] }

@@ -21,11 +21,10 @@ func addProduct(
     bView.offset + (depth - 1) * bView.row + (columns - 1) * bView.column
   )
   precondition(aEnd < a.count && bEnd < b.count && cOffset + rows * columns <= c.count)
-  // Runs of columns, and of rows: where B is larger than a cache not so few that it is read for each.
+  // Tasks by columns, which share no tile of B, and by rows where these are too few.
   let wanted = max(1, min(rows * depth * columns >> 18, 64))
-  let least = depth * columns > cached ? 16 : 1
-  let across = max(1, min(wanted, columns / 128))
-  let down = max(1, min(wanted / across, rows / least))
+  let across = max(1, min(wanted, columns / 32))
+  let down = max(1, min(wanted / across, rows / 64))
   c.withUnsafeMutableBufferPointer { c in
     a.withUnsafeBufferPointer { a in
       b.withUnsafeBufferPointer { b in
@@ -48,98 +47,42 @@ private func share(_ number: Int, of count: Int, among parts: Int) -> Range<Int>
   number * count / parts..<(number + 1) * count / parts
 }
 
-/// Elements of B that a core reads again and again without loss.
-private let cached = 1 << 17
-/// A tile of B: so many terms of so many columns serve all rows while a core's cache holds them. Where
-/// B's columns are what stands in order, a tile is a few long ones.
+/// A tile of B: so many terms of so many columns serve all rows while a core's cache holds them.
 private let tile = (depth: 64, columns: 256)
-private let stack = (depth: 2048, columns: 8)
 
 private func addBlock(
   _ rows: Range<Int>, _ depth: Int, _ columns: Range<Int>, _ a: UnsafePointer<Double>,
   _ aView: MatrixView, _ b: UnsafePointer<Double>, _ bView: MatrixView,
   _ c: UnsafeMutablePointer<Double>, width: Int
 ) {
-  if bView.column == 1 {
+  let isInOrder = bView.column == 1
+  // Columns that do not stand side by side are put there.
+  withUnsafeTemporaryAllocation(
+    of: Double.self, capacity: isInOrder ? 1 : tile.depth * tile.columns
+  ) { packed in
+    guard let packed = packed.baseAddress else { return }
     for k in stride(from: 0, to: depth, by: tile.depth) {
       let terms = min(tile.depth, depth - k)
       for j in stride(from: columns.lowerBound, to: columns.upperBound, by: tile.columns) {
         let count = min(tile.columns, columns.upperBound - j)
-        for i in rows {
-          addRows(
-            terms, count, a + i * aView.row + k * aView.column, aView.column,
-            b + k * bView.row + j, bView.row, c + i * width + j)
-        }
-      }
-    }
-  } else {
-    for k in stride(from: 0, to: depth, by: stack.depth) {
-      let terms = min(stack.depth, depth - k)
-      for j in stride(from: columns.lowerBound, to: columns.upperBound, by: stack.columns) {
-        for i in rows {
-          let row = a + i * aView.row + k * aView.column
-          for j in j..<min(j + stack.columns, columns.upperBound) {
-            c[i * width + j] += dot(
-              terms, row, aView.column, b + j * bView.column + k * bView.row, bView.row)
+        let own = b + k * bView.row + j * bView.column
+        if !isInOrder {
+          for column in 0..<count {
+            for term in 0..<terms {
+              packed[term * count + column] = own[term * bView.row + column * bView.column]
+            }
           }
         }
+        let sums = LaneSums(
+          lanes: count, outs: rows.count, depth: terms, outStride: aView.row,
+          depthStride: aView.column, rowStride: isInOrder ? bView.row : count,
+          outputStride: width, adds: true)
+        sums(
+          a + rows.lowerBound * aView.row + k * aView.column,
+          isInOrder ? own : UnsafePointer(packed), to: c + rows.lowerBound * width + j)
       }
     }
   }
-}
-
-/// Adds some terms to some of a row of C, from rows of B: four at a time, in the order of k, so that C is
-/// read and written once for them.
-@inline(__always)
-private func addRows(
-  _ terms: Int, _ columns: Int, _ a: UnsafePointer<Double>, _ aStride: Int,
-  _ b: UnsafePointer<Double>, _ bStride: Int, _ c: UnsafeMutablePointer<Double>
-) {
-  let whole = columns / 8 * 8
-  var k = 0
-  while k + 4 <= terms {
-    let (a0, a1) = (a[k * aStride], a[(k + 1) * aStride])
-    let (a2, a3) = (a[(k + 2) * aStride], a[(k + 3) * aStride])
-    let b0 = b + k * bStride
-    let (b1, b2, b3) = (b0 + bStride, b0 + 2 * bStride, b0 + 3 * bStride)
-    for j in stride(from: 0, to: whole, by: 8) {
-      let first = UnsafePointer(c).vector(j) + a0 * b0.vector(j) + a1 * b1.vector(j)
-      c.store(first + a2 * b2.vector(j) + a3 * b3.vector(j), j)
-    }
-    for j in whole..<columns {
-      let first = c[j] + a0 * b0[j] + a1 * b1[j]
-      c[j] = first + a2 * b2[j] + a3 * b3[j]
-    }
-    k += 4
-  }
-  while k < terms {
-    let (factor, row) = (a[k * aStride], b + k * bStride)
-    for j in 0..<columns { c[j] += factor * row[j] }
-    k += 1
-  }
-}
-
-/// Σ_k a(k)·b(k) of so many terms.
-@inline(__always)
-private func dot(
-  _ terms: Int, _ a: UnsafePointer<Double>, _ aStride: Int, _ b: UnsafePointer<Double>,
-  _ bStride: Int
-) -> Double {
-  var sum = 0.0
-  var k = 0
-  if aStride == 1, bStride == 1 {
-    var sums = LaneVector<Double>()
-    while k + 8 <= terms {
-      sums += a.vector(k) * b.vector(k)
-      k += 8
-    }
-    sum = sums.sum()
-  }
-  while k < terms {
-    sum += a[k * aStride] * b[k * bStride]
-    k += 1
-  }
-  return sum
 }
 
 extension [Double] {

@@ -150,6 +150,9 @@ package struct Element: Primitive {
 }
 
 extension ElementFunction {
+  /// How many terms series have: SERIES_TERMS of kernels/chain.cl.
+  static let seriesTerms = 5
+
   /// The terms of the function's series at each of some points, `[terms][points]`; none where small
   /// steps have no series.
   func series(_ x: [Double]) -> [[Double]] { visit(SeriesVisitor(x: x)) }
@@ -231,12 +234,9 @@ private struct SeriesVisitor: ElementVisitor {
   var x: [Double]
 
   func visit<Rule: ElementRule>(_ rule: Rule.Type) -> [[Double]] {
-    guard let terms = rule.series(0)?.count else { return [] }
-    var tables = [[Double]](repeating: [], count: terms)
-    for x in x {
-      for (n, term) in (rule.series(x) ?? []).enumerated() { tables[n].append(term) }
-    }
-    return tables
+    guard rule.series(0) != nil else { return [] }
+    let terms = x.map { rule.series($0) ?? SIMD8() }
+    return (0..<ElementFunction.seriesTerms).map { n in terms.map { $0[n] } }
   }
 }
 

@@ -224,15 +224,15 @@ extension MatrixProduct {
             weights = UnsafePointer(packed)
             strides = (1, block)
           }
+          let sums = LaneSums(
+            lanes: lanes, outs: outs, depth: sides.depth, outStride: strides.out,
+            depthStride: strides.depth, rowStride: sides.moving.depth * lanes,
+            outputStride: sides.result.out * lanes)
           for s in 0..<sides.samples {
             let moving = batch * sides.moving.batch + s * sides.moving.sample
             let result =
               batch * sides.result.batch + first * sides.result.out + s * sides.result.sample
-            laneProducts(
-              lanes: lanes, outs: outs, depth: sides.depth, weights: weights,
-              outStride: strides.out, depthStride: strides.depth, rows: input + moving * lanes,
-              rowStride: sides.moving.depth * lanes, outputs: call.output + result * lanes,
-              outputStride: sides.result.out * lanes)
+            sums(weights, input + moving * lanes, to: call.output + result * lanes)
           }
         }
       }
@@ -241,8 +241,8 @@ extension MatrixProduct {
 
   /// Elements of a table that a core reads again and again without loss.
   private static let cached = 1 << 17
-  /// Outputs whose part of a larger one is packed at a time: a cache line of doubles.
-  private static let packedOuts = 8
+  /// Outputs whose part of a larger one is packed at a time: what goes through registers together, twice.
+  private static let packedOuts = 12
 
   /// (A + ΔA)·ΔB added to what is there or, of values, A·B.
   private func bothLanes<T: LaneReal>(

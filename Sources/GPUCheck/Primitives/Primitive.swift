@@ -1,5 +1,4 @@
 import Kernels
-import RealModule
 
 /// Everything the engine needs to know of an operator besides its lanes on the CPU: shape, baseline,
 /// layouts, kernels, and how rounding errors pass through it.
@@ -107,17 +106,4 @@ package struct NodeValues: Sendable {
   package var output: [Double]
   /// Which inputs depend on θ.
   package var moving: [Bool]
-}
-
-/// The numbers that CPU lanes are computed in.
-package protocol LaneReal: Real, BinaryFloatingPoint, SIMDScalar, Codable, Sendable {
-  static var precision: Precision { get }
-}
-
-extension Double: LaneReal {
-  package static var precision: Precision { .f64 }
-}
-
-extension Float: LaneReal {
-  package static var precision: Precision { .f32 }
 }

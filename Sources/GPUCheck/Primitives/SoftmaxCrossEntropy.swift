@@ -126,7 +126,7 @@ package struct SoftmaxCrossEntropy: Primitive {
         least = pointwiseMin(least, d)
         most = pointwiseMax(most, d)
       }
-      let limit = SmallStep.limit(T.self)
+      let limit = T.smallStep
       let small = (most .<= limit) .& (least .>= -limit) .& (total .<= limit) .& (total .>= -limit)
       guard all(small) else { return false }
       for at in 0..<8 {
@@ -145,7 +145,7 @@ package struct SoftmaxCrossEntropy: Primitive {
         top = T.maximum(top, d)
         size = T.maximum(size, d.magnitude)
       }
-      let limit = SmallStep.limit(T.self)
+      let limit = T.smallStep
       if size <= limit, total.magnitude <= limit {
         return mass * SmallStep.logOnePlus(total) - linear
       }

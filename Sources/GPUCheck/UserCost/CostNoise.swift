@@ -81,7 +81,7 @@ package struct CostNoise: Sendable, Equatable {
     var largest = 0.0
     for _ in 0..<3 {
       let steps = (1...row).map { Double($0) * spacing }
-      let changes = try source.changes(of: [component], steps: steps)[0].map(\.value)
+      let changes = try source.changes(of: [component], .same(steps))[0].map(\.value)
       guard changes.allSatisfy(\.isFinite) else { return (nil, largest) }
       largest = changes.reduce(largest) { max($0, $1.magnitude) }
       switch ofDifferences([0] + changes) {
@@ -143,7 +143,7 @@ package struct CostNoise: Sendable, Equatable {
     var slopes: [Double] = []
     for i in components {
       let h = step * max(1, source.theta[i].magnitude)
-      let changes = try source.changes(of: [i], steps: [2 * h, h, -h, -2 * h])[0].map(\.value)
+      let changes = try source.changes(of: [i], .same([2 * h, h, -h, -2 * h]))[0].map(\.value)
       try advance(1)
       guard changes.contains(where: { $0 != 0 }) else { continue }
       let (found, error) =

@@ -198,11 +198,12 @@ final class ChainLanes<T: LaneReal>: Sendable {
         here.store(UnsafePointer(walk.column).vector(at) * moved, at)
       }
       apply(layers[entry + 1], here, sample, walk, policy)
-      for layer in layers.dropFirst(entry + 2) {
-        laneProducts(
-          lanes: pair, outs: layer.outs, depth: layer.ins, weights: layer.weights.start,
-          outStride: layer.outStride, depthStride: layer.inStride, rows: UnsafePointer(here),
-          rowStride: pair, outputs: there, outputStride: pair)
+      for number in entry + 2..<layers.count {
+        let layer = layers[number]
+        let sums = LaneSums(
+          lanes: pair, outs: layer.outs, depth: layer.ins, outStride: layer.outStride,
+          depthStride: layer.inStride, rowStride: pair, outputStride: pair)
+        sums(layer.weights.start, UnsafePointer(here), to: there)
         apply(layer, there, sample, walk, policy)
         swap(&here, &there)
       }

@@ -3,7 +3,7 @@
 /// Whether series serve all of so many steps.
 @inline(__always)
 private func areSmall<T: LaneReal>(_ d: UnsafePointer<T>, _ count: Int) -> Bool {
-  let limit = SmallStep.limit(T.self)
+  let limit = T.smallStep
   var large: Int32 = 0
   for lane in 0..<count { large |= d[lane].magnitude <= limit ? 0 : 1 }
   return large == 0
@@ -16,7 +16,7 @@ private func applyRule<T: LaneReal, Rule: ElementRule>(
   _ policy: TiePolicy, _ flags: UnsafeMutablePointer<UInt32>,
   coefficient: (_ number: Int, _ lane: Int) -> T
 ) {
-  let limit = SmallStep.limit(T.self)
+  let limit = T.smallStep
   var kinks = KinkMeter(tiePolicy: policy)
   for lane in 0..<LaneVector<T>.scalarCount {
     if let near, d[lane].magnitude <= limit {
@@ -75,20 +75,30 @@ struct LayerVisitor<T: LaneReal>: ElementVisitor {
   func visit<Rule: ElementRule>(_ rule: Rule.Type) {
     let width = LaneVector<T>.scalarCount
     let a = attributes.rounded(to: T.self)
-    for o in 0..<outs {
-      let c = table + o * (coefficients + series)
-      let s = c + coefficients
-      let steps = z + 2 * o * width
-      let isSmall = series > 0 && areSmall(UnsafePointer(steps), 2 * width)
-      for vector in 0..<2 {
-        let steps = steps + vector * width
-        let d = UnsafePointer(steps).vector(0)
-        let near = series > 0 ? ((((d * s[4] + s[3]) * d + s[2]) * d + s[1]) * d + s[0]) * d : nil
-        if isSmall, let near {
-          steps.store(near, 0)
-        } else {
-          applyRule(rule, steps, near: near, a, policy, flags + vector * width) { k, _ in c[k] }
+    let terms = coefficients + series
+    withUnsafeTemporaryAllocation(of: T.self, capacity: 2 * width) { near in
+      guard let near = near.baseAddress else { return }
+      var o = 0
+      while o < outs {
+        let c = table + o * terms
+        let steps = z + 2 * o * width
+        if series > 0 {
+          o += T.series(
+            laneInstructionSet, elements: outs - o, c + coefficients, stride: terms, steps)
+          guard steps == z + 2 * o * width else { continue }
+          // Some lanes' steps are too large: the others have what they would have without them.
+          for lane in 0..<2 * width {
+            near[lane] = steps[lane].magnitude <= T.smallStep ? steps[lane] : 0
+          }
+          _ = T.series(laneInstructionSet, elements: 1, c + coefficients, stride: terms, near)
         }
+        for vector in 0..<2 {
+          let near = series > 0 ? UnsafePointer(near).vector(vector * width) : nil
+          applyRule(
+            rule, steps + vector * width, near: near, a, policy, flags + vector * width
+          ) { k, _ in c[k] }
+        }
+        o += 1
       }
     }
   }

@@ -26,7 +26,8 @@ struct ChainTables {
     var places: [Int32] = []
     for (number, layer) in chain.layers.enumerated() {
       places += [Int32(layer.outs), Int32(layer.ins), Int32(table.count)]
-      Self.pack(baseline.values[layer.weights], layer, into: &table)
+      // Lanes begin at the first layer's outputs, or behind it.
+      if number > 0 { Self.pack(baseline.values[layer.weights], layer, into: &table) }
       let terms = ChainTerms(chain, layer: number, baseline, tieRoundoff: tieRoundoff)
       places.append(terms.function.isEmpty ? -1 : Int32(table.count))
       table += terms.elements

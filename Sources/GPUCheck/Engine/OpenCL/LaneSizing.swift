@@ -26,18 +26,33 @@ struct LaneSizing {
     device.kind == .cpu || device.isSimulator ? [Int](repeating: 1, count: dimensions) : nil
   }
 
+  /// How many batches may be on their way to the device and back at a time: two, where all memory that is
+  /// left beside tables of so many bytes holds the least of both.
+  func streams(_ plans: [LanePlan], _ precision: Precision, beside tables: Int) -> Int {
+    let largest = plans.map(\.elementsPerLane).max() ?? 0
+    return plans.contains(where: takesTurns)
+      && 4 * vectorWidth * largest * precision.bytes <= memoryLimit - tables ? 2 : 1
+  }
+
+  /// Whether batches of a plan go two at a time, so that the host prepares one while the device works at
+  /// the other. A CPU is the host itself: it gains where the host's part is a large one, and otherwise
+  /// loses what its caches hold of a batch.
+  func takesTurns(_ plan: LanePlan) -> Bool {
+    plan.isAllChain || !(device.kind == .cpu || device.isSimulator)
+  }
+
   /// Lanes of a batch: as many as fit the memory (what a CPU's caches hold, or an eighth of a device
   /// of its own, and never more than is left beside tables of so many bytes), no buffer beyond the
   /// device's largest, no more than all components need, a multiple of two vectors. A chain's lanes hold
   /// next to nothing: there it is the time of a launch that ends a batch, at whole blocks of units that
   /// share what they read. Throws an `InputError` where the least batch is too large for the limit.
   func lanes(
-    _ plan: LanePlan, _ precision: Precision, components: Int, beside tables: Int,
+    _ plan: LanePlan, _ precision: Precision, components: Int, beside tables: Int, streams: Int,
     chain: (work: Double, inputs: Int)? = nil
   ) throws -> Int {
     let unit = 2 * vectorWidth
     let laneBytes = plan.elementsPerLane * precision.bytes
-    let left = memoryLimit - tables
+    let left = (memoryLimit - tables) / streams
     guard unit * laneBytes <= left else {
       throw Self.refusal(
         needed: tables + unit * laneBytes, allowed: memoryLimit, on: device.name)

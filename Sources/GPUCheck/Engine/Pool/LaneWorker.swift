@@ -40,56 +40,59 @@ package final class LaneWorker: @unchecked Sendable {
     set { lock.withLock { state.isSpare = newValue } }
   }
 
-  /// Takes part after part, or as many at a time as the evaluator does, until none is left or the
-  /// device fails; then its part goes back to the board, and `failure` says why.
+  /// Takes part after part, as many on their way at a time as the evaluator takes, until none is left or
+  /// the device fails; then its parts go back to the board, and `failure` says why.
   func work(
     _ board: LaneBoard, sharers: Int,
     _ finished: (LaneBoard.Part, LaneResults) throws -> Void
   ) rethrows {
-    while failure == nil {
-      // The last lanes are shared too: nobody takes more than its part of what is left.
-      let fair = sharers > 1 ? max(1, board.waiting / (2 * sharers)) : .max
-      let limit = { [self] (segment: Int) in
-        let most = evaluator.wantedLanes(segment: segment)
-        let paced =
-          evaluator.isPaced(segment: segment)
-          ? most : lock.withLock { state.pace.lanes(segment: segment, atMost: most) }
-        // Less than a unit takes as long as a whole one.
-        return max(min(fair, paced), evaluator.laneUnit)
-      }
-      guard let first = board.take(waits: true, atMost: limit) else { return }
-      var parts = [first]
-      // Others of the same size at the most, so that all are done at about the same time.
-      let wanted = sharers > 1 ? 1 : evaluator.batchesAtOnce(first.lanes)
-      while parts.count < wanted,
-        let next = board.take(waits: false, atMost: { min(limit($0), first.range.count) })
-      {
-        parts.append(next)
-      }
-      for (part, outcome) in zip(parts, evaluate(parts)) {
-        switch outcome {
-        case .success(let results):
-          board.finish(part, results)
-          try finished(part, results)
-        case .failure(let error):
-          lock.withLock {
-            state.failure = error
-            state.notes.append("\(name) failed (\(errorLine(error))) and was left")
-          }
+    let flight = LaneFlight()
+    // Who leaves early leaves nothing on its way.
+    defer { while let (part, _) = flight.land() { board.giveBack(part) } }
+    var next: LaneBoard.Part?
+    while true {
+      if failure == nil, next == nil { next = take(from: board, flight, sharers) }
+      if let part = next {
+        let most = sharers > 1 ? 1 : evaluator.batchesAtOnce(part.lanes)
+        if failure != nil {
           board.giveBack(part)
+          next = nil
+        } else if flight.count < most {
+          next = nil
+          flight.start(part, beside: most > 1) { [self] in
+            evaluate(part.lanes, share: 1 / Double(most))
+          }
+          continue
         }
+      }
+      guard let (part, outcome) = flight.land() else { return }
+      switch outcome {
+      case .success(let results):
+        board.finish(part, results)
+        try finished(part, results)
+      case .failure(let error):
+        lock.withLock {
+          guard state.failure == nil else { return }
+          state.failure = error
+          state.notes.append("\(name) failed (\(errorLine(error))) and was left")
+        }
+        board.giveBack(part)
       }
     }
   }
 
-  private func evaluate(_ parts: [LaneBoard.Part]) -> [Result<LaneResults, any Error>] {
-    guard parts.count > 1 else { return parts.map { evaluate($0.lanes, share: 1) } }
-    let outcomes = Mutex([Result<LaneResults, any Error>?](repeating: nil, count: parts.count))
-    DispatchQueue.concurrentPerform(iterations: parts.count) { at in
-      let outcome = evaluate(parts[at].lanes, share: 1 / Double(parts.count))
-      outcomes.withLock { $0[at] = outcome }
+  private func take(from board: LaneBoard, _ flight: LaneFlight, _ sharers: Int) -> LaneBoard.Part?
+  {
+    // The last lanes are shared too: nobody takes more than its part of what is left.
+    let fair = sharers > 1 ? max(1, board.waiting / (2 * sharers)) : .max
+    return board.take(waits: flight.count == 0) { segment in
+      let most = evaluator.wantedLanes(segment: segment)
+      let paced =
+        evaluator.isPaced(segment: segment)
+        ? most : lock.withLock { state.pace.lanes(segment: segment, atMost: most) }
+      // Less than a unit takes as long as a whole one.
+      return max(min(fair, paced), evaluator.laneUnit)
     }
-    return outcomes.withLock { $0.compactMap(\.self) }
   }
 
   /// - Parameter share: what of the device's time is this batch's.
@@ -123,6 +126,39 @@ package final class LaneWorker: @unchecked Sendable {
       state.seconds += share * seconds
     }
     return results
+  }
+}
+
+/// The parts that one worker has on their way: one on the thread that starts it, or some side by side.
+private final class LaneFlight: Sendable {
+  typealias Outcome = Result<LaneResults, any Error>
+
+  private let landed = Mutex<[(part: LaneBoard.Part, outcome: Outcome)]>([])
+  private let news = DispatchSemaphore(value: 0)
+  private let started = Mutex(0)
+
+  /// Parts that are on their way, or were not taken yet by `land`.
+  var count: Int { started.withLock(\.self) }
+
+  /// - Parameter beside: whether others may be started before this one is there.
+  func start(
+    _ part: LaneBoard.Part, beside: Bool, _ evaluate: @escaping @Sendable () -> Outcome
+  ) {
+    started.withLock { $0 += 1 }
+    let fly = { @Sendable [self] in
+      let outcome = evaluate()
+      landed.withLock { $0.append((part, outcome)) }
+      news.signal()
+    }
+    if beside { DispatchQueue.global().async(execute: fly) } else { fly() }
+  }
+
+  /// The next part that is there, waited for; nil where none is on its way.
+  func land() -> (part: LaneBoard.Part, outcome: Outcome)? {
+    guard count > 0 else { return nil }
+    news.wait()
+    started.withLock { $0 -= 1 }
+    return landed.withLock { $0.removeFirst() }
   }
 }
 

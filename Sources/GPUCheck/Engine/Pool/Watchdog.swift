@@ -14,15 +14,16 @@ package struct DeviceHang: Error, Sendable, CustomStringConvertible {
   }
 }
 
-/// Runs one device's calls on a thread of their own, one after the other, and leaves the device where
-/// a call takes longer than a limit. The thread is then lost: nothing can end a call into a driver.
+/// Runs each of one device's calls on a thread that no other call is on, and leaves the device where a
+/// call takes longer than a limit. The thread is then lost: nothing can end a call into a driver.
 ///
 /// `@unchecked Sendable`: everything that changes is touched under the lock only.
 package final class Watchdog: @unchecked Sendable {
   private let device: String
   private let limit: Double
   private let lock = NSLock()
-  private let mailbox = Mailbox()
+  /// Of threads without a call; there are as many as calls ever went at the same time.
+  private var idle: [Mailbox] = []
   private var isLeft = false
 
   /// - Parameter limit: seconds that one call may take.
@@ -31,30 +32,33 @@ package final class Watchdog: @unchecked Sendable {
     self.limit = limit
   }
 
-  // The thread holds the mailbox, not the watchdog.
-  deinit { mailbox.close() }
+  // The threads hold the mailboxes, not the watchdog.
+  deinit { idle.forEach { $0.close() } }
 
   /// Whether a call never came back.
   package var hasLeftDevice: Bool { lock.withLock { isLeft } }
 
-  /// Runs a call on the device's thread. Throws what it throws, or `DeviceHang`.
+  /// Runs a call on a thread of the device. Throws what it throws, or `DeviceHang`.
   package func run<Result: Sendable>(
     _ call: String, _ body: @escaping @Sendable () throws -> Result
   ) throws -> Result {
+    let hang = DeviceHang(device: device, call: call, seconds: limit)
     let answer = Answer<Result>()
-    lock.lock()
-    defer { lock.unlock() }
-    guard !isLeft else { throw DeviceHang(device: device, call: call, seconds: limit) }
+    let mailbox = try lock.withLock {
+      guard !isLeft else { throw hang }
+      return idle.popLast() ?? Mailbox()
+    }
     mailbox.post { answer.give(Swift.Result { try body() }) }
     guard let result = answer.wait(limit) else {
-      isLeft = true
-      throw DeviceHang(device: device, call: call, seconds: limit)
+      lock.withLock { isLeft = true }
+      throw hang
     }
+    lock.withLock { idle.append(mailbox) }
     return try result.get()
   }
 }
 
-/// Where the device's thread finds its next job.
+/// Where a thread of the device finds its next job.
 private final class Mailbox: @unchecked Sendable {
   private let lock = NSCondition()
   private var job: (@Sendable () -> Void)?
@@ -177,6 +181,7 @@ private struct WatchedEvaluator: LaneEvaluator {
 
   func wantedLanes(segment: Int) -> Int { evaluator.wantedLanes(segment: segment) }
   func isPaced(segment: Int) -> Bool { evaluator.isPaced(segment: segment) }
+  func batchesAtOnce(_ batch: LaneBatch) -> Int { evaluator.batchesAtOnce(batch) }
 
   func evaluate(_ batch: LaneBatch) throws -> LaneResults {
     try watchdog.run("evaluating \(TextFormat.count(batch.count, "lane"))") {

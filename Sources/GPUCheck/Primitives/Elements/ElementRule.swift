@@ -26,8 +26,8 @@ package protocol ElementRule: Sendable {
   static func curvature(_ x: Double, _ y: Double, _ a: SIMD4<Double>) -> Double
 
   /// The terms c₁ to c₅ of f(x + d) − f(x) = Σ cₙ·dⁿ, whose rest is below half a unit in the last place
-  /// for small steps (kernels/small.cl); nil for functions of which that is not known.
-  static func series(_ x: Double) -> [Double]?
+  /// for small steps (kernels/small.cl), and then zeros; nil for functions of which that is not known.
+  static func series(_ x: Double) -> SIMD8<Double>?
 }
 
 /// A derivative and the size of the terms that were summed to form it.
@@ -43,7 +43,7 @@ extension ElementRule {
     return (slope(x + h, y, a).value - slope(x - h, y, a).value) / (2 * h)
   }
 
-  package static func series(_ x: Double) -> [Double]? { nil }
+  package static func series(_ x: Double) -> SIMD8<Double>? { nil }
 }
 
 /// Where an element family's kernel text is.

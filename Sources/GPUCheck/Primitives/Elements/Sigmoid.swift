@@ -13,7 +13,7 @@ package enum SigmoidRule: ElementRule {
   /// steps with the signs so chosen that every term is positive and nothing overflows.
   @inline(__always)
   package static func step<T: LaneReal>(_ d: T, _ s: T, _ t: T) -> T {
-    if d.magnitude <= SmallStep.limit(T.self) {
+    if d.magnitude <= T.smallStep {
       let e = SmallStep.expMinusOne(d)
       return s * t * e / (1 + s * e)
     }
@@ -49,13 +49,13 @@ package enum SigmoidRule: ElementRule {
   }
 
   /// From σ′ = σ − σ²: (n + 1)·c_{n+1} = c_n·(t − s) − Σ_{0<i<n} c_i·c_{n−i}, c₁ = s·t.
-  package static func series(_ x: Double) -> [Double]? {
+  package static func series(_ x: Double) -> SIMD8<Double>? {
     let (s, t) = (of(x), of(-x))
-    var c = [0, s * t]
-    for n in 1..<5 {
-      let products = (1..<n).reduce(0) { $0 + c[$1] * c[n - $1] }
-      c.append((c[n] * (t - s) - products) / Double(n + 1))
-    }
-    return Array(c.dropFirst())
+    let (c1, d) = (s * t, t - s)
+    let c2 = c1 * d / 2
+    let c3 = (c2 * d - c1 * c1) / 3
+    let c4 = (c3 * d - 2 * c1 * c2) / 4
+    let c5 = (c4 * d - (2 * c1 * c3 + c2 * c2)) / 5
+    return [c1, c2, c3, c4, c5, 0, 0, 0]
   }
 }

@@ -31,11 +31,7 @@ package enum TanhRule: ElementRule {
     return Slope(value: 4 * SigmoidRule.of(2 * x) * SigmoidRule.of(-2 * x), terms: 2 * squared)
   }
 
-  package static func series(_ x: Double) -> [Double]? {
-    var power = 2.0
-    return SigmoidRule.series(2 * x)?.map { term in
-      power *= 2
-      return power * term
-    }
+  package static func series(_ x: Double) -> SIMD8<Double>? {
+    SigmoidRule.series(2 * x).map { [4, 8, 16, 32, 64, 0, 0, 0] * $0 }
   }
 }

@@ -1,0 +1,51 @@
+#ifndef CLANES_H
+#define CLANES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/// The shape of sums of products, formed side by side in neighbouring lanes:
+/// outputs(o, lane) = sum over k of weights(o, k) rows(k, lane), in the order of k whatever the vectors.
+typedef struct {
+  ptrdiff_t lanes;
+  ptrdiff_t outs;
+  ptrdiff_t depth;
+  /// Among the weights from one output to the next, and from one term to the next.
+  ptrdiff_t out_stride;
+  ptrdiff_t depth_stride;
+  /// From the row of one term to that of the next.
+  ptrdiff_t row_stride;
+  /// Where each term stands among an output's weights and where its row begins, in the place of
+  /// depth_stride and row_stride; NULL where these say it.
+  const ptrdiff_t *_Nullable weight_at;
+  const ptrdiff_t *_Nullable row_at;
+  /// From one output's lanes to the next one's.
+  ptrdiff_t output_stride;
+  /// Whether the sums are added to what the outputs hold.
+  bool adds;
+} LaneProducts;
+
+/// How many instruction sets this machine has of those there are loops for: 1 for any machine, 2 with AVX2
+/// and FMA, 3 with AVX-512. Where products are fused into sums they round once.
+int lane_instruction_sets(void);
+
+/// Forms the sums with an instruction set, from 0 to before lane_instruction_sets().
+void lane_products_f64(int set, const LaneProducts *_Nonnull shape, const double *_Nonnull weights,
+                       const double *_Nonnull rows, double *_Nonnull outputs);
+void lane_products_f32(int set, const LaneProducts *_Nonnull shape, const float *_Nonnull weights,
+                       const float *_Nonnull rows, float *_Nonnull outputs);
+
+/// How many lanes a series is summed in at a time: two vectors of a chain.
+#define LANE_SERIES_LANES 16
+/// How many terms a series has.
+#define LANE_SERIES_TERMS 5
+
+/// Puts sum over n from 1 to LANE_SERIES_TERMS of c(n) d^n in the place of d, for element after element as
+/// long as no lane's |d| is beyond `limit`; returns how many elements that were.
+/// d is [elements, LANE_SERIES_LANES]; c(1) of element e stands at e stride, the others behind it.
+ptrdiff_t lane_series_f64(int set, ptrdiff_t elements, double limit, const double *_Nonnull c,
+                          ptrdiff_t stride, double *_Nonnull d);
+ptrdiff_t lane_series_f32(int set, ptrdiff_t elements, float limit, const float *_Nonnull c,
+                          ptrdiff_t stride, float *_Nonnull d);
+
+#endif
