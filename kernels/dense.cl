@@ -2,6 +2,7 @@
 //
 // W is addressed by two strides, W[o * out_stride + k * in_stride], so both layouts are served.
 // x [samples, in] and b [out] are baseline tables; W, too. Lane arrays are [elements, lanes].
+// Where all inputs move the layer is a matrix product (product.cl).
 // CPU twin: Primitives/Dense.swift.
 
 // Each kernel has one signature in both modes, difference and value; a difference ignores what it does
@@ -103,46 +104,5 @@ kernel void dense_slice_value(DENSE_SLICE_ARGUMENTS) {
       }
       STORE(has_bias ? sum + b[o] : sum, (s * outs + o) * lane_vectors + g, out);
     }
-  }
-}
-
-// --- All input units move: a matrix product for every sample, W times [in, lanes]. The same
-// kernel serves differences (has_bias = 0) and values. Each work-item holds a block of
-// DENSE_ROWS outputs and two lane vectors in registers.
-// in [samples * in_features, lanes], out [samples * outs, lanes].
-// Launch: [lane vectors / 2, samples, ceil(outs / DENSE_ROWS)].
-
-#define DENSE_ROWS 6
-
-kernel void dense_full(int lane_vectors, int in_features, int outs, int out_stride,
-                       int in_stride, int has_bias, global const real *in, global const real *w,
-                       global const real *b, global real *out) {
-  const int g = get_global_id(0) * 2;
-  const int first = get_global_id(2) * DENSE_ROWS;
-  const int s = get_global_id(1);
-  realv sum[DENSE_ROWS][2];
-#pragma unroll
-  for (int i = 0; i < DENSE_ROWS; i++)
-    sum[i][0] = sum[i][1] = (realv)(0);
-  // Rows beyond the last repeat it, so that the block is always whole; they are not stored.
-  for (int k = 0; k < in_features; k++) {
-    const realv left = LOAD((s * in_features + k) * lane_vectors + g, in);
-    const realv right = LOAD((s * in_features + k) * lane_vectors + g + 1, in);
-#pragma unroll
-    for (int i = 0; i < DENSE_ROWS; i++) {
-      const realv weight =
-          (realv)(w[min(first + i, outs - 1) * out_stride + k * in_stride]);
-      sum[i][0] = fma(weight, left, sum[i][0]);
-      sum[i][1] = fma(weight, right, sum[i][1]);
-    }
-  }
-#pragma unroll
-  for (int i = 0; i < DENSE_ROWS; i++) {
-    if (first + i >= outs)
-      break;
-    const realv bias = has_bias ? (realv)(b[first + i]) : (realv)(0);
-    const int at = (s * outs + first + i) * lane_vectors + g;
-    STORE(sum[i][0] + bias, at, out);
-    STORE(sum[i][1] + bias, at + 1, out);
   }
 }

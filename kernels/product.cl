@@ -17,8 +17,14 @@
   const int first_sample = get_global_id(1) % parts * PRODUCT_SAMPLES;                            \
   const int last_sample = min(first_sample + PRODUCT_SAMPLES, samples)
 
+#define PRODUCT_TABLE_ARGUMENTS                                                                   \
+  int lane_vectors, int outs, int samples, int depth, int table_batch, int table_out,             \
+      int table_depth, int in_batch, int in_sample, int in_depth, int out_batch, int out_out,     \
+      int out_sample, global const real *table, global const real *in, global const real *bias,   \
+      global real *out
+
 // One factor moves, the other is a table of the baseline; serves differences and values.
-//   out(b, o, s) = sum over k of table(b, o, k) in(b, s, k).
+//   out(b, o, s) = sum over k of table(b, o, k) in(b, s, k), and bias(o) where it is not null.
 // Each work-item holds a block of PRODUCT_ROWS of o and two lane vectors in registers, for some samples
 // one after the other. Where lanes are explicit vectors it first copies its part of the table, of so
 // many k at a time, to where it is read in order: rows of a large table lie pages apart, and fall
@@ -32,10 +38,7 @@
 #define PRODUCT_WEIGHT(i, k) packed[((k) - begin) * PRODUCT_ROWS + i]
 #endif
 
-kernel void product_table(int lane_vectors, int outs, int samples, int depth, int table_batch,
-                          int table_out, int table_depth, int in_batch, int in_sample,
-                          int in_depth, int out_batch, int out_out, int out_sample,
-                          global const real *table, global const real *in, global real *out) {
+kernel void product_table(PRODUCT_TABLE_ARGUMENTS) {
   PRODUCT_BLOCK;
   global const real *const factor = table + (size_t)b * table_batch;
   // Rows beyond the last repeat it, so that the block is always whole; they are not stored.
@@ -81,6 +84,10 @@ kernel void product_table(int lane_vectors, int outs, int samples, int depth, in
       for (int i = 0; i < PRODUCT_ROWS; i++) {
         const size_t at = (result + (size_t)(first + i) * out_out) * lane_vectors + g;
         if (first + i < outs) {
+          if (bias != 0 && end == depth) {
+            sum[i][0] += (realv)(bias[first + i]);
+            sum[i][1] += (realv)(bias[first + i]);
+          }
           STORE(sum[i][0], at, out);
           STORE(sum[i][1], at + 1, out);
         }
@@ -89,6 +96,92 @@ kernel void product_table(int lane_vectors, int outs, int samples, int depth, in
     begin = end;
   } while (begin < depth);
 }
+
+#if VECTOR_WIDTH == 1
+// The same sums, in the same order, where work-items run side by side: a work-group takes TILE_OUTS of o
+// and TILE_LANES lanes through one sample. It brings TILE_DEPTH terms of both factors to local memory at a
+// time, and each of its TILE_ACROSS by TILE_DOWN work-items holds a block of the outputs in registers:
+// lanes TILE_ACROSS apart, outputs TILE_DOWN apart, so that neighbours read neighbours.
+// Launch: [lane tiles * batches * samples * TILE_ACROSS, out tiles * TILE_DOWN], in groups of
+// [TILE_ACROSS, TILE_DOWN].
+#define TILE_LANES 64
+#define TILE_OUTS 64
+#define TILE_DEPTH 16
+#define TILE_ACROSS 16
+#define TILE_DOWN 8
+#define OWN_LANES (TILE_LANES / TILE_ACROSS)
+#define OWN_OUTS (TILE_OUTS / TILE_DOWN)
+
+kernel __attribute__((reqd_work_group_size(TILE_ACROSS, TILE_DOWN, 1)))
+void product_tile(PRODUCT_TABLE_ARGUMENTS) {
+  local real factor[TILE_DEPTH][TILE_OUTS];
+  local real moving[TILE_DEPTH][TILE_LANES];
+  const int across = get_local_id(0);
+  const int down = get_local_id(1);
+  const int item = down * TILE_ACROSS + across;
+  const int tiles = (lane_vectors + TILE_LANES - 1) / TILE_LANES;
+  const int lane = get_group_id(0) % tiles * TILE_LANES;
+  const int b = get_group_id(0) / tiles / samples;
+  const int s = get_group_id(0) / tiles % samples;
+  const int first = get_group_id(1) * TILE_OUTS;
+  global const real *const weights = table + (size_t)b * table_batch;
+  global const real *const rows =
+      in + ((size_t)b * in_batch + (size_t)s * in_sample) * lane_vectors;
+  real sum[OWN_OUTS][OWN_LANES];
+#pragma unroll
+  for (int i = 0; i < OWN_OUTS; i++) {
+#pragma unroll
+    for (int j = 0; j < OWN_LANES; j++)
+      sum[i][j] = R(0.0);
+  }
+  for (int begin = 0; begin < depth; begin += TILE_DEPTH) {
+    const int terms = min(TILE_DEPTH, depth - begin);
+    for (int e = item; e < TILE_DEPTH * TILE_LANES; e += TILE_ACROSS * TILE_DOWN) {
+      const int k = e / TILE_LANES;
+      const int l = e % TILE_LANES;
+      if (k < terms && lane + l < lane_vectors)
+        moving[k][l] = rows[(size_t)(begin + k) * in_depth * lane_vectors + lane + l];
+    }
+    // Rows beyond the last repeat it; they are not stored.
+    for (int e = item; e < TILE_DEPTH * TILE_OUTS; e += TILE_ACROSS * TILE_DOWN) {
+      const int k = e % TILE_DEPTH;
+      const int o = e / TILE_DEPTH;
+      if (k < terms)
+        factor[k][o] = weights[(size_t)min(first + o, outs - 1) * table_out +
+                               (size_t)(begin + k) * table_depth];
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int k = 0; k < terms; k++) {
+      real own[OWN_LANES];
+#pragma unroll
+      for (int j = 0; j < OWN_LANES; j++)
+        own[j] = moving[k][across + j * TILE_ACROSS];
+#pragma unroll
+      for (int i = 0; i < OWN_OUTS; i++) {
+        const real weight = factor[k][down + i * TILE_DOWN];
+#pragma unroll
+        for (int j = 0; j < OWN_LANES; j++)
+          sum[i][j] = fma(weight, own[j], sum[i][j]);
+      }
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+  }
+#pragma unroll
+  for (int i = 0; i < OWN_OUTS; i++) {
+    const int o = first + down + i * TILE_DOWN;
+    if (o >= outs)
+      continue;
+    const size_t at =
+        ((size_t)b * out_batch + (size_t)s * out_sample + (size_t)o * out_out) * lane_vectors;
+#pragma unroll
+    for (int j = 0; j < OWN_LANES; j++) {
+      const int l = lane + across + j * TILE_ACROSS;
+      if (l < lane_vectors)
+        out[at + l] = bias != 0 ? sum[i][j] + bias[o] : sum[i][j];
+    }
+  }
+}
+#endif
 
 // Both factors move. A difference (a is A's table) adds (A + dA) dB to what is there; a value
 // (use_table = 0) is the product of the values. Each work-item holds a block of C in registers, so that

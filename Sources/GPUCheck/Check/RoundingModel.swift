@@ -22,6 +22,10 @@ package struct Adjoint: Sendable {
   package var gradient: [Double]
   package var variance: [Double]
 
+  package init(gradient: [Double], variance: [Double]) {
+    (self.gradient, self.variance) = (gradient, variance)
+  }
+
   /// Zeros.
   package init(count: Int) {
     gradient = [Double](repeating: 0, count: count)

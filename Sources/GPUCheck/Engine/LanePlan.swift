@@ -82,6 +82,12 @@ package struct LaneStep: Sendable {
     output.layout.stored(of: outputShape.reduce(1, *))
   }
 
+  /// Whether all of it moves, and goes by a rule of elements.
+  var goesByElements: Bool {
+    guard case .apply(let operation) = action, operation.fusedRule != nil else { return false }
+    return output.layout == .full && inputs.allSatisfy { $0 == nil || $0?.layout == .full }
+  }
+
   /// Whether an element of the output needs, of an input, the element at its own place only.
   package func isElementwise(in input: Int) -> Bool {
     switch action {
@@ -254,6 +260,17 @@ private struct LanePlanBuilder {
     return indices.count - 1
   }
 
+  /// The last of the steps that go element by element through outputs of one shape, from one of them on.
+  private func endOfRow(_ position: Int) -> Int {
+    var end = position
+    while end + 1 < steps.count, steps[end + 1].goesByElements,
+      steps[end + 1].outputShape == steps[position].outputShape
+    {
+      end += 1
+    }
+    return end
+  }
+
   /// Gives each step's output the first buffer that is free from there to its last use. What takes
   /// element by element what nobody needs any more writes where it reads: that is in the caches.
   private mutating func shareSlots() {
@@ -262,8 +279,10 @@ private struct LanePlanBuilder {
       if case .slot(let number) = operand?.place { number } else { nil }
     }
     for (position, step) in steps.enumerated() {
-      for input in step.inputs {
-        if let used = slot(of: input) { lastUse[used] = position }
+      for (number, input) in step.inputs.enumerated() {
+        // A device may take all steps of such a row at once, and read what is repeated until the last.
+        let isRepeated = step.goesByElements && step.inputShapes[number] != step.outputShape
+        if let used = slot(of: input) { lastUse[used] = isRepeated ? endOfRow(position) : position }
       }
     }
     for term in terms {

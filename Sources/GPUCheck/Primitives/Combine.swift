@@ -45,32 +45,35 @@ package struct Combine: Primitive {
   package func backward(_ values: NodeValues, _ output: Adjoint, _ source: ErrorSource)
     -> [Adjoint?]
   {
-    let operands = [indices(values.shapes, 0), indices(values.shapes, 1)]
-    let variances = [source.variance(0), source.variance(1)]
-    var adjoints: [Adjoint?] = [0, 1].map {
-      values.moving[$0] ? Adjoint(count: values.inputs[$0].count) : nil
-    }
+    [0, 1].map { values.moving[$0] ? adjoint(of: $0, values, output, source) : nil }
+  }
+
+  private func adjoint(
+    of operand: Int, _ values: NodeValues, _ output: Adjoint, _ source: ErrorSource
+  ) -> Adjoint {
+    let isFirst = operand == 0
+    let (own, other) = (indices(values.shapes, operand), indices(values.shapes, 1 - operand))
+    let (x, y) = (values.inputs[operand], values.inputs[1 - operand])
+    let (mine, others) = (source.variance(operand), source.variance(1 - operand))
+    let isBackPropagation = if case .backPropagation = source { true } else { false }
+    var gradient = [Double](repeating: 0, count: x.count)
+    var variance = gradient
     for e in values.output.indices {
-      let at = operands.map { $0?[e] ?? e }
-      let x = (values.inputs[0][at[0]], values.inputs[1][at[1]])
-      let slopes = function.slopes(x.0, x.1)
-      let (g, v) = (output.gradient[e], output.variance[e])
-      for operand in 0...1 where values.moving[operand] {
-        let slope = operand == 0 ? slopes.a : slopes.b
-        var local = function.rounds ? unitVariance * slope * slope : 0
-        if case .backPropagation = source {
-          let bends = function.bends(x.0, x.1)
-          let own = operand == 0 ? bends.aa : bends.bb
-          let (mine, other) = (
-            variances[operand]?[at[operand]], variances[1 - operand]?[at[1 - operand]]
-          )
-          local += own * own * (mine ?? 0) + bends.ab * bends.ab * (other ?? 0)
-        }
-        adjoints[operand]?.gradient[at[operand]] += slope * g
-        adjoints[operand]?.variance[at[operand]] += slope * slope * v + g * g * local
+      let (i, j) = (own?[e] ?? e, other?[e] ?? e)
+      let (a, b) = isFirst ? (x[i], y[j]) : (y[j], x[i])
+      let slopes = function.slopes(a, b)
+      let slope = isFirst ? slopes.a : slopes.b
+      let g = output.gradient[e]
+      var local = function.rounds ? unitVariance * slope * slope : 0
+      if isBackPropagation {
+        let bends = function.bends(a, b)
+        let bend = isFirst ? bends.aa : bends.bb
+        local += bend * bend * (mine?[i] ?? 0) + bends.ab * bends.ab * (others?[j] ?? 0)
       }
+      gradient[i] += slope * g
+      variance[i] += slope * slope * output.variance[e] + g * g * local
     }
-    return adjoints
+    return Adjoint(gradient: gradient, variance: variance)
   }
 }
 

@@ -2,7 +2,7 @@ import Kernels
 
 extension Combine {
   package func kernelUnits(_ mode: LaneMode) -> [KernelUnit] {
-    [CombineArguments.unit(function.rawValue, mode, tables: Self.tables(function, mode), values: 1)]
+    CombineArguments.units(function.rawValue, mode, tables: Self.tables(function, mode), values: 1)
   }
 
   package func launches(_ call: KernelCall) -> [Launch] {
@@ -12,7 +12,7 @@ extension Combine {
 
 extension Select {
   package func kernelUnits(_ mode: LaneMode) -> [KernelUnit] {
-    [CombineArguments.unit(name, mode, tables: mode == .value ? 3 : 2, values: 2)]
+    CombineArguments.units(name, mode, tables: mode == .value ? 3 : 2, values: 2)
   }
 
   package func launches(_ call: KernelCall) -> [Launch] {
@@ -37,13 +37,18 @@ private struct CombineArguments: KernelArguments {
   }
 
   /// - Parameter values: where the operand a stands among the tables of a value, from 1.
-  static func unit(_ function: String, _ mode: LaneMode, tables: Int, values: Int) -> KernelUnit {
-    KernelUnit(
-      file: "combine.cl",
-      defines: [
-        ("KERNEL", name(function, mode)), ("RULE", "of_two_\(function)_\(mode.rawValue)"),
-        ("TABLES", "\(tables)"), ("VALUES", mode == .value ? "\(values)" : "0"),
-      ])
+  static func units(_ function: String, _ mode: LaneMode, tables: Int, values: Int)
+    -> [KernelUnit]
+  {
+    [
+      KernelUnit(file: "combine_rules.cl"),
+      KernelUnit(
+        file: "combine.cl",
+        defines: [
+          ("KERNEL", name(function, mode)), ("RULE", "of_two_\(function)_\(mode.rawValue)"),
+          ("TABLES", "\(tables)"), ("VALUES", mode == .value ? "\(values)" : "0"),
+        ]),
+    ]
   }
 
   static func launches(_ function: String, _ call: KernelCall, condition: Int?, a: Int, b: Int)

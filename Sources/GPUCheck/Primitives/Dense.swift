@@ -226,7 +226,9 @@ package struct Dense: Primitive {
     }
   }
 
-  package func kernelUnits(_ mode: LaneMode) -> [KernelUnit] { [KernelUnit(file: "dense.cl")] }
+  package func kernelUnits(_ mode: LaneMode) -> [KernelUnit] {
+    [KernelUnit(file: "dense.cl"), KernelUnit(file: "product.cl")]
+  }
 
   package func launches(_ call: KernelCall) -> [Launch] {
     let size = size(call.step.inputShapes)
@@ -253,12 +255,14 @@ package struct Dense: Primitive {
           global: call.global(over: size.outs))
       ]
     }
-    let blocks = (size.outs + DenseFullArguments.rows - 1) / DenseFullArguments.rows
     return [
-      Launch(
-        arguments: DenseFullArguments(
-          call: call, size: size, hasBias: hasBias && call.mode == .value),
-        global: [call.laneVectors / 2, size.samples, blocks])
+      MatrixProduct.Sides(
+        batches: 1, outs: size.outs, samples: size.samples, depth: size.ins,
+        table: (0, size.outStride, size.inStride), moving: (0, size.ins, 1),
+        result: (0, 1, size.outs)
+      ).launch(
+        call, table: call.coefficient(1), input: call.input(0),
+        bias: hasBias && call.mode == .value ? call.coefficient(2) : .none)
     ]
   }
 

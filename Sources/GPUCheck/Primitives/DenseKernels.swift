@@ -52,24 +52,3 @@ struct DenseSliceArguments: KernelArguments {
     ]
   }
 }
-
-/// `dense_full`.
-struct DenseFullArguments: KernelArguments {
-  /// DENSE_ROWS of dense.cl: the outputs of one work-item.
-  static let rows = 6
-
-  let call: KernelCall
-  let size: Dense.Size
-  /// Whether the bias is added: in values only.
-  let hasBias: Bool
-
-  let kernel = "dense_full"
-
-  var arguments: [KernelArgument] {
-    [
-      .int(call.laneVectors), .int(size.ins), .int(size.outs), .int(size.outStride),
-      .int(size.inStride), .int(hasBias ? 1 : 0), call.input(0), call.coefficient(1),
-      call.coefficient(2), .buffer(call.output),
-    ]
-  }
-}

@@ -9,6 +9,8 @@ package struct KernelCall {
   package var laneVectors: Int
   /// How many work-items the device wants in a launch.
   package var wantedWorkItems: Int
+  /// Whether large products go in tiles, of the kernel `product_tile`.
+  package var usesTiles: Bool
   /// The positions of `Primitive.laneIndices`, `[lanes]` each.
   package var indices: [Buffer]
   package var inputs: [Buffer?]
@@ -50,4 +52,6 @@ package struct KernelCall {
 package struct Launch {
   package var arguments: any KernelArguments
   package var global: [Int]
+  /// The size of a work-group where the kernel needs one; nil for what suits the device.
+  package var local: [Int]?
 }

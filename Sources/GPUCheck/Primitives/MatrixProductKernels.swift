@@ -34,20 +34,9 @@ extension MatrixProduct {
   }
 
   private func table(_ call: KernelCall, aMoves: Bool, isFree: Bool, _ size: Extents) -> Launch {
-    let sides = sides(aMoves: aMoves, isFree: isFree, size)
-    return Launch(
-      arguments: ProductTableArguments(call: call, sides: sides, aMoves: aMoves),
-      global: Self.blocks(call, sides))
-  }
-
-  /// PRODUCT_ROWS and PRODUCT_SAMPLES of product.cl: the outputs of one work-item, and how often.
-  private static let (rows, samples) = (6, 16)
-
-  private static func blocks(_ call: KernelCall, _ sides: Sides) -> [Int] {
-    [
-      call.laneVectors / 2, sides.batches * ((sides.samples + samples - 1) / samples),
-      (sides.outs + rows - 1) / rows,
-    ]
+    sides(aMoves: aMoves, isFree: isFree, size).launch(
+      call, table: call.coefficient(aMoves ? 1 : 0), input: call.input(aMoves ? 0 : 1),
+      bias: .none)
   }
 
   private func single(_ call: KernelCall, aMoves: Bool, _ size: Extents) -> Launch {
@@ -62,7 +51,7 @@ extension MatrixProduct {
     let sides = depthSides(aMoves: aMoves, width: width, size)
     return Launch(
       arguments: ProductDepthArguments(call: call, sides: sides, width: width, aMoves: aMoves),
-      global: Self.blocks(call, sides))
+      global: sides.blocks(call.laneVectors))
   }
 
   private func addSingle(_ call: KernelCall, aMoves: Bool, _ size: Extents) -> Launch {
@@ -73,22 +62,72 @@ extension MatrixProduct {
   }
 }
 
+extension MatrixProduct.Sides {
+  /// The launch that forms the sums of a table and what moves, and adds a bias of every output where
+  /// there is one.
+  func launch(
+    _ call: KernelCall, table: KernelArgument, input: KernelArgument, bias: KernelArgument
+  ) -> Launch {
+    launch(
+      inTiles: call.usesTiles && outs >= Tile.leastOuts, laneVectors: call.laneVectors,
+      table: table, input: input, bias: bias, output: call.output)
+  }
+
+  /// The same by one kernel or the other, which give the same bits.
+  func launch(
+    inTiles: Bool, laneVectors: Int, table: KernelArgument, input: KernelArgument,
+    bias: KernelArgument, output: Buffer
+  ) -> Launch {
+    let arguments = ProductTableArguments(
+      kernel: inTiles ? "product_tile" : "product_table", laneVectors: laneVectors,
+      sides: self, table: table, input: input, bias: bias, output: output)
+    guard inTiles else { return Launch(arguments: arguments, global: blocks(laneVectors)) }
+    let lanes = (laneVectors + Tile.lanes - 1) / Tile.lanes
+    return Launch(
+      arguments: arguments,
+      global: [
+        lanes * batches * samples * Tile.across, (outs + Tile.outs - 1) / Tile.outs * Tile.down,
+      ], local: [Tile.across, Tile.down])
+  }
+
+  /// PRODUCT_ROWS and PRODUCT_SAMPLES of product.cl: the outputs of one work-item, and how often.
+  private static let (rows, samples) = (6, 16)
+
+  fileprivate func blocks(_ laneVectors: Int) -> [Int] {
+    [
+      laneVectors / 2, batches * ((samples + Self.samples - 1) / Self.samples),
+      (outs + Self.rows - 1) / Self.rows,
+    ]
+  }
+}
+
+/// The tiles of `product_tile`: TILE_LANES, TILE_OUTS, TILE_DEPTH, TILE_ACROSS and TILE_DOWN of product.cl.
+enum Tile {
+  static let (lanes, outs, depth, across, down) = (64, 64, 16, 16, 8)
+  /// Work-items of a group, and the reals that they hold in local memory.
+  static let (items, reals) = (across * down, depth * (lanes + outs))
+  /// Outputs from which on a tile is full enough to be worth it.
+  static let leastOuts = 32
+}
+
 // The arguments of the kernels of kernels/product.cl, each struct in its kernel's order.
 
 private struct ProductTableArguments: KernelArguments {
-  let call: KernelCall
+  let kernel: String
+  let laneVectors: Int
   let sides: MatrixProduct.Sides
-  let aMoves: Bool
-
-  let kernel = "product_table"
+  let table: KernelArgument
+  let input: KernelArgument
+  let bias: KernelArgument
+  let output: Buffer
 
   var arguments: [KernelArgument] {
     [
-      .int(call.laneVectors), .int(sides.outs), .int(sides.samples), .int(sides.depth),
+      .int(laneVectors), .int(sides.outs), .int(sides.samples), .int(sides.depth),
       .int(sides.table.batch), .int(sides.table.out), .int(sides.table.depth),
       .int(sides.moving.batch), .int(sides.moving.sample), .int(sides.moving.depth),
-      .int(sides.result.batch), .int(sides.result.out), .int(sides.result.sample),
-      call.coefficient(aMoves ? 1 : 0), call.input(aMoves ? 0 : 1), .buffer(call.output),
+      .int(sides.result.batch), .int(sides.result.out), .int(sides.result.sample), table, input,
+      bias, .buffer(output),
     ]
   }
 }

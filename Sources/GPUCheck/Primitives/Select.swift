@@ -1,7 +1,7 @@
 import Kernels
 
 /// a where the condition is not 0, else b, broadcast as NumPy does. A condition that moves with θ is
-/// a branch: the lanes say where it changed. Twin of kernels/combine.cl.
+/// a branch: the lanes say where it changed. Twin of kernels/combine_rules.cl.
 package struct Select: Primitive {
   package init() {}
 

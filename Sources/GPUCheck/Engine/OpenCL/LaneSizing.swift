@@ -30,7 +30,7 @@ struct LaneSizing {
   /// left beside tables of so many bytes holds the least of both.
   func streams(_ plans: [LanePlan], _ precision: Precision, beside tables: Int) -> Int {
     let largest = plans.map(\.elementsPerLane).max() ?? 0
-    return plans.contains(where: takesTurns)
+    return plans.contains(where: takesTurns) && Quirks.allowsThreads(device)
       && 4 * vectorWidth * largest * precision.bytes <= memoryLimit - tables ? 2 : 1
   }
 

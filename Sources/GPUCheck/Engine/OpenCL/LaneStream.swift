@@ -7,8 +7,11 @@ struct LaneSetup {
   let precision: Precision
   let graph: Graph
   let plans: [LanePlan]
+  /// The steps of each plan, those together that one kernel takes.
+  let groups: [[FusedSteps.Group]]
   let vectorWidth: Int
   let sizing: LaneSizing
+  let usesTiles: Bool
   let context: Context
   let program: Program
   let tables: LaneTables
@@ -35,8 +38,9 @@ final class LaneStream: @unchecked Sendable {
   private var buffers: LaneBuffers?
   /// `[samples, lanes]`, from the first time on that a chain's samples are asked for.
   private var samples: Buffer?
-  /// Launches of a batch that are still to be asked for their time.
-  private var timed: [(event: Event, kernel: String, step: LaneStep?)] = []
+  /// Launches of a batch that are still to be asked for their time, with the multiply-adds of a lane and
+  /// the elements that it reads and writes.
+  private var timed: [(event: Event, kernel: String, work: Double, moved: Int)] = []
 
   init(_ setup: LaneSetup) throws {
     self.setup = setup
@@ -139,15 +143,25 @@ final class LaneStream: @unchecked Sendable {
     let noFlags = try staging.piece(UInt32.self, count: lanes)
     noFlags.update(repeating: 0)
     try queue.write(buffers.flags, UnsafeRawBufferPointer(noFlags))
-    for step in plan.steps {
-      try launch(step, batch.segment, lanes / setup.vectorWidth, batch.tiePolicy, buffers)
+    for group in setup.groups[batch.segment] {
+      let call = { [self] in
+        self.call($0, batch.segment, lanes / setup.vectorWidth, batch.tiePolicy, buffers)
+      }
+      switch group {
+      case .single(let step): try launch(step, call(step))
+      case .fused(let steps):
+        if let launch = steps.launch(call) {
+          try enqueue(launch, work: steps.work, moved: steps.moved)
+        }
+      }
     }
     if let chain = setup.chain, let entry = plan.chain {
       try enqueue(
         chain.launch(
           entry, laneVectors: lanes / setup.vectorWidth, tiePolicy: batch.tiePolicy,
           indices: buffers.indices[batch.segment], moves: buffers.moves,
-          sums: buffers.sums[entry.term], parts: samples, flags: buffers.flags))
+          sums: buffers.sums[entry.term], parts: samples, flags: buffers.flags),
+        work: chain.cost(entry).work)
     }
     var values = [Double](repeating: 0, count: range.count)
     for (number, operand) in plan.terms.enumerated() {
@@ -171,29 +185,38 @@ final class LaneStream: @unchecked Sendable {
         for lane in values.indices { values[lane] += term.factor * setup.termSums[number] }
       }
     }
-    try noteTimes(lanes: lanes, plan)
+    try noteTimes(lanes: lanes)
     return LaneResults(
       values: values,
       flags: order.picked(flags, count: range.count) { LaneFlags(rawValue: $0) })
   }
 
-  private func launch(
+  private func call(
     _ step: LaneStep, _ segment: Int, _ laneVectors: Int, _ policy: TiePolicy,
     _ buffers: LaneBuffers
-  ) throws {
-    let call = KernelCall(
+  ) -> KernelCall {
+    KernelCall(
       mode: setup.mode, step: step, tiePolicy: policy, laneVectors: laneVectors,
-      wantedWorkItems: setup.sizing.workItems,
+      wantedWorkItems: setup.sizing.workItems, usesTiles: setup.usesTiles,
       indices: step.indices.map { buffers.indices[segment][$0] },
       inputs: step.inputs.map { $0.map { buffers.buffer($0.place) } },
       coefficients: setup.tables.coefficients[step.node],
       integers: setup.tables.integers[step.node],
-      output: buffers.buffer(step.output.place),
-      flags: buffers.flags)
+      output: buffers.buffer(step.output.place), flags: buffers.flags)
+  }
+
+  private func launch(_ step: LaneStep, _ call: KernelCall) throws {
+    let moved = zip(step.inputs, step.inputShapes).reduce(step.outputElements) { sum, input in
+      sum + (input.0.map { $0.layout.stored(of: input.1.reduce(1, *)) } ?? 0)
+    }
     switch step.action {
     case .apply(let operation):
-      for launch in operation.primitive.launches(call) { try enqueue(launch, for: step) }
-    case .expand: try enqueue(expandLaunch(call, base: setup.tables.base[step.node]), for: step)
+      for launch in operation.primitive.launches(call) {
+        try enqueue(launch, work: step.work, moved: moved)
+      }
+    case .expand:
+      try enqueue(
+        expandLaunch(call, base: setup.tables.base[step.node]), work: step.work, moved: moved)
     }
   }
 
@@ -229,25 +252,18 @@ final class LaneStream: @unchecked Sendable {
   }
 
   /// Adds the launches of a batch to the profile.
-  private func noteTimes(lanes: Int, _ plan: LanePlan) throws {
+  private func noteTimes(lanes: Int) throws {
     guard let profile = setup.profile else { return }
     defer { timed = [] }
-    for (event, kernel, step) in timed {
-      let isChain = step == nil && plan.chain != nil && kernel == ChainTables.kernel
-      let work = isChain ? plan.chain.flatMap { setup.chain?.cost($0).work } ?? 0 : step?.work ?? 0
-      let moved = step.map { step in
-        step.outputElements
-          + zip(step.inputs, step.inputShapes).reduce(0) { sum, input in
-            sum + (input.0.map { $0.layout.stored(of: input.1.reduce(1, *)) } ?? 0)
-          }
-      }
+    for launch in timed {
       profile.add(
-        kernel, seconds: try event.seconds(), multiplyAdds: work * Double(lanes),
-        bytes: Double((moved ?? 0) * lanes * setup.precision.bytes))
+        launch.kernel, seconds: try launch.event.seconds(),
+        multiplyAdds: launch.work * Double(lanes),
+        bytes: Double(launch.moved * lanes * setup.precision.bytes))
     }
   }
 
-  private func enqueue(_ launch: Launch, for step: LaneStep? = nil) throws {
+  private func enqueue(_ launch: Launch, work: Double = 0, moved: Int = 0) throws {
     let name = launch.arguments.kernel
     let kernel: Kernel
     if let known = kernels[name] {
@@ -257,12 +273,12 @@ final class LaneStream: @unchecked Sendable {
       kernels[name] = kernel
     }
     try kernel.set(launch.arguments)
-    let local = setup.sizing.workGroup(dimensions: launch.global.count)
+    let local = launch.local ?? setup.sizing.workGroup(dimensions: launch.global.count)
     guard setup.profile != nil else {
       return try queue.enqueue(kernel, global: launch.global, local: local)
     }
     if let event = try queue.enqueueWithEvent(kernel, global: launch.global, local: local) {
-      timed.append((event, name, step))
+      timed.append((event, name, work, moved))
     }
   }
 }

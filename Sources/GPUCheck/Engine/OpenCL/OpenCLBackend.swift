@@ -8,6 +8,9 @@ package final class OpenCLBackend: Backend {
   private let vectorWidth: Int?
   private let memoryLimit: Int?
   private let takesChains: Bool?
+  /// Whether large products go in tiles, in each precision where that is known.
+  private let tiles: Mutex<[Precision: Bool]>
+  private let cache: DiskCache?
   private let buildNotes = Mutex<[String]>([])
   private let selfTests: [SelfTestResult]
   package let profile: LaneProfile?
@@ -30,14 +33,18 @@ package final class OpenCLBackend: Backend {
   ///   - vectorWidth: Lanes of one work-item; nil for what suits the device. Tests run the kernels
   ///     as a GPU does, one lane a work-item, on any device.
   ///   - memoryLimit: Bytes that buffers may take on the device; nil for the device's own limit.
-  ///   - cache: Where the self-test's results are kept; nil to run it.
+  ///   - cache: Where the results of the self-test and of measurements are kept; nil to run them.
   ///   - profiles: Whether kernels are timed.
   ///   - takesChains: Whether lanes take a `LaneChain`; nil for what suits the device.
+  ///   - usesTiles: Whether large products go in tiles; nil for what is faster (`ProductTuning`).
   package init(
     _ device: Device, text: KernelText, vectorWidth: Int? = nil, memoryLimit: Int? = nil,
-    cache: DiskCache? = .standard, profiles: Bool = false, takesChains: Bool? = nil
+    cache: DiskCache? = .standard, profiles: Bool = false, takesChains: Bool? = nil,
+    usesTiles: Bool? = nil
   ) throws {
     self.takesChains = takesChains
+    tiles = Mutex(usesTiles.map { [.f32: $0, .f64: $0] } ?? [:])
+    self.cache = cache
     profile = profiles ? LaneProfile() : nil
     selfTests = SelfTest.results(device, text: text, cache: cache)
     if let failure = selfTests.firstFailure {
@@ -51,10 +58,12 @@ package final class OpenCLBackend: Backend {
   package func build(_ graph: Graph, mode: LaneMode, precision: Precision) throws {
     let chain = chain(of: graph, mode)
     let plans = try OpenCLLanes.plans(of: graph, mode, chain)
+    _ = prefersTiles(specialisation(precision))
     guard plans.allSatisfy({ $0.elementsPerLane <= Self.warmedElements }) else {
       // A lane through a large network takes long, and says nothing that building does not.
       _ = try OpenCLLanes.program(
-        of: plans, mode: mode, chain, specialisation(precision), from: programs)
+        of: plans.map { FusedSteps.groups(of: $0, mode) }, mode: mode, chain,
+        specialisation(precision), from: programs)
       return
     }
     // Any θ will do, and zeros are at hand.
@@ -100,11 +109,22 @@ package final class OpenCLBackend: Backend {
     return LaneChain(graph)
   }
 
+  private func prefersTiles(_ specialisation: Specialisation) -> Bool {
+    tiles.withLock { tiles in
+      if let known = tiles[specialisation.precision] { return known }
+      let found = ProductTuning.prefersTiles(programs, specialisation, cache: cache)
+      tiles[specialisation.precision] = found
+      return found
+    }
+  }
+
   private func lanes(
     _ baseline: Baseline, _ mode: LaneMode, _ precision: Precision, tieRoundoff: Double
   ) throws -> OpenCLLanes {
-    try OpenCLLanes(
-      baseline, mode, chain: chain(of: baseline.graph, mode), specialisation(precision),
+    let specialisation = specialisation(precision)
+    return try OpenCLLanes(
+      baseline, mode, chain: chain(of: baseline.graph, mode), specialisation,
+      usesTiles: prefersTiles(specialisation),
       programs: programs, tieRoundoff: tieRoundoff, memoryLimit: memoryLimit, profile: profile)
   }
 }

@@ -24,7 +24,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
 
   init(
     _ baseline: Baseline, _ mode: LaneMode, chain way: LaneChain?,
-    _ specialisation: Specialisation, programs: ProgramCache, tieRoundoff: Double,
+    _ specialisation: Specialisation, usesTiles: Bool, programs: ProgramCache, tieRoundoff: Double,
     memoryLimit: Int?, profile: LaneProfile? = nil
   ) throws {
     let precision = specialisation.precision
@@ -33,8 +33,9 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
       programs.context.device.description, vectorWidth: specialisation.vectorWidth,
       memoryLimit: memoryLimit)
     let plans = try Self.plans(of: graph, mode, way)
+    let groups = plans.map { FusedSteps.groups(of: $0, mode) }
     let program = try Self.program(
-      of: plans, mode: mode, way, specialisation, from: programs)
+      of: groups, mode: mode, way, specialisation, from: programs)
     let tables = try LaneTables(
       programs.context, baseline, mode, moving: Set(plans.flatMap { $0.steps.map(\.node) }),
       precision, tieRoundoff: tieRoundoff, limit: sizing.memoryLimit)
@@ -52,8 +53,9 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
         chain: plan.chain.flatMap { chain?.cost($0) })
     }
     setup = LaneSetup(
-      mode: mode, precision: precision, graph: graph, plans: plans,
-      vectorWidth: specialisation.vectorWidth, sizing: sizing, context: programs.context,
+      mode: mode, precision: precision, graph: graph, plans: plans, groups: groups,
+      vectorWidth: specialisation.vectorWidth, sizing: sizing, usesTiles: usesTiles,
+      context: programs.context,
       program: program, tables: tables, chain: chain,
       termSums: graph.terms.map { baseline.values[$0.node].reduce(0, +) }, profile: profile)
     // Whether there is the memory is known before the work begins.
@@ -70,15 +72,18 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     }
   }
 
-  /// The program of the parts of kernels/ that the plans need.
+  /// The program of the parts of kernels/ that the plans' steps need.
   static func program(
-    of plans: [LanePlan], mode: LaneMode, _ chain: LaneChain?, _ specialisation: Specialisation,
+    of groups: [[FusedSteps.Group]], mode: LaneMode, _ chain: LaneChain?,
+    _ specialisation: Specialisation,
     from programs: ProgramCache
   ) throws -> Program {
     var units = [KernelUnit(file: "lanes.cl"), KernelUnit(file: "reduce.cl")]
     units += chain?.kernelUnits ?? []
-    for plan in plans {
-      for step in plan.steps {
+    for group in groups.joined() {
+      switch group {
+      case .fused(let steps): units += steps.units
+      case .single(let step):
         if case .apply(let operation) = step.action {
           units += operation.primitive.kernelUnits(mode)
         }

@@ -1,7 +1,7 @@
 import RealModule
 
 // The rules of functions of two elements a and b: differences that are exact for every size of the
-// steps da and db, and values. Twin of kernels/combine.cl.
+// steps da and db, and values. Twin of kernels/combine_rules.cl.
 
 extension CombineFunction {
   /// The tables of the rule. Differences: the operands (multiply), y and b (divide), a − b and how

@@ -48,6 +48,10 @@ package enum SigmoidRule: ElementRule {
     Slope(value: of(x) * of(-x), terms: of(x))
   }
 
+  package static func curvature(_ x: Double, _ y: Double, _ a: SIMD4<Double>) -> Double {
+    of(x) * of(-x) * (of(-x) - of(x))
+  }
+
   /// From σ′ = σ − σ²: (n + 1)·c_{n+1} = c_n·(t − s) − Σ_{0<i<n} c_i·c_{n−i}, c₁ = s·t.
   package static func series(_ x: Double) -> SIMD8<Double>? {
     let (s, t) = (of(x), of(-x))

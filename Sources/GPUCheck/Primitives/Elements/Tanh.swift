@@ -27,8 +27,12 @@ package enum TanhRule: ElementRule {
 
   package static func slope(_ x: Double, _ y: Double, _ a: SIMD4<Double>) -> Slope {
     // Usually formed as 1 − a², which carries twice the rounding of a².
-    let squared = Double.tanh(x) * Double.tanh(x)
-    return Slope(value: 4 * SigmoidRule.of(2 * x) * SigmoidRule.of(-2 * x), terms: 2 * squared)
+    let y = Double.tanh(x)
+    return Slope(value: 4 * SigmoidRule.of(2 * x) * SigmoidRule.of(-2 * x), terms: 2 * y * y)
+  }
+
+  package static func curvature(_ x: Double, _ y: Double, _ a: SIMD4<Double>) -> Double {
+    -2 * Double.tanh(x) * slope(x, y, a).value
   }
 
   package static func series(_ x: Double) -> SIMD8<Double>? {

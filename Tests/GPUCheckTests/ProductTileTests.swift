@@ -1,0 +1,72 @@
+import GPUCheck
+import Kernels
+import Testing
+
+/// Products in tiles, as a GPU may take them, are those without.
+struct ProductTileTests {
+  /// Layers and products larger than a tile, none of their extents a multiple of one.
+  private static func baseline() throws -> Baseline {
+    let layout = ParameterLayout([
+      ("W1", [33, 37]), ("W2", [33, 70]), ("b2", [70]), ("W3", [40, 70]), ("b3", [40]),
+    ])
+    var graph = Graph(layout: layout)
+    var random = SplitMix64(seed: 11)
+    let numbers = { (count: Int, size: Double) in
+      (0..<count).map { _ in Double.random(in: -size...size, using: &random) }
+    }
+    let w = layout.segments.indices.map { graph.parameter(segment: $0) }
+    let x = graph.constant("x", Tensor(shape: [3, 37], values: numbers(3 * 37, 1)))
+    var z = try graph.apply(.dense(.outIn), [x, w[0]], name: "z1")
+    z = try graph.apply(.element(.tanh), [z], name: "a1")
+    z = try graph.apply(.dense(.inOut), [z, w[1], w[2]], name: "z2")
+    z = try graph.apply(.element(.tanh), [z], name: "a2")
+    z = try graph.apply(.dense(.outIn), [z, w[3], w[4]], name: "z3")
+    // A stack of matrices times what moves, either way round.
+    let c = graph.constant("C", Tensor(shape: [2, 50, 3], values: numbers(300, 1)))
+    z = try graph.apply(.matrixProduct(MatrixProductForm()), [c, z], name: "p1")
+    let d = graph.constant("D", Tensor(shape: [35, 40], values: numbers(1400, 0.2)))
+    z = try graph.apply(
+      .matrixProduct(MatrixProductForm(transposeB: true)), [z, d], name: "p2")
+    graph.addToCost(try graph.apply(.element(.square), [z], name: "cost"), factor: 1)
+    return Baseline(
+      graph: graph,
+      parameters: try ParameterVector(layout: layout, values: numbers(layout.count, 0.3)))
+  }
+
+  private static let backends = Result {
+    let device = try TestBackend.poclDevice()
+    return try [false, true].map {
+      try OpenCLBackend(
+        device, text: KernelText(), vectorWidth: 1, cache: nil, takesChains: false, usesTiles: $0)
+    }
+  }
+
+  @Test("The same bits in tiles and without", arguments: [LaneMode.difference, .value])
+  func sameBits(mode: LaneMode) throws {
+    let baseline = try Self.baseline()
+    for precision in [Precision.f64, .f32] {
+      let evaluators = try Self.backends.get().map {
+        try $0.prepare(baseline, mode: mode, precision: precision, tieRoundoff: 0)
+      }
+      let cpu = try CPUBackend(takesChains: false).prepare(
+        baseline, mode: mode, precision: precision, tieRoundoff: 0)
+      for (segment, part) in baseline.graph.layout.segments.enumerated() {
+        // Lanes that fill no tile, and some more.
+        let components = (0..<Int32(150)).map { $0 * 7 % Int32(part.count) }
+        let theta = baseline.parameters[segment: segment]
+        let moves = components.map {
+          precision.rounded(
+            (mode == .value ? theta[theta.startIndex + Int($0)] : 0) + 0.01)
+        }
+        let batch = LaneBatch(segment: segment, components: components, moves: moves)
+        let found = try evaluators.map { try $0.evaluate(batch).values }
+        #expect(found[0] == found[1], "\(part.name), \(precision)")
+        let expected = try cpu.evaluate(batch).values
+        let size = expected.map(\.magnitude).max() ?? 0
+        for (value, expected) in zip(found[1], expected) {
+          #expect((value - expected).magnitude <= 400 * precision.unitRoundoff * size)
+        }
+      }
+    }
+  }
+}
