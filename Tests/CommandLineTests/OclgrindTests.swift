@@ -61,15 +61,19 @@ struct OclgrindTests {
       #expect(!run.errors.contains("OpenCL runtime error"), "\(network): \(run.errors)")
       unused.subtract(run.kernels)
     }
-    let model = try oclgrind.check(
-      model: "every-kernel", ["--evaluator", evaluator.rawValue, "--precision", precision])
-    #expect(model.status == 0, "\(model.errors)")
-    #expect(model.reports.isEmpty, "\(model.reports.prefix(3).joined())")
-    unused.subtract(model.kernels)
+    for choice in evaluator == .difference ? ["fused", "-fused"] : [""] {
+      let model = try oclgrind.check(
+        model: "every-kernel", ["--evaluator", evaluator.rawValue, "--precision", precision],
+        environment: ["GPUCHECK_KERNELS": choice])
+      #expect(model.status == 0, "\(model.errors)")
+      #expect(model.reports.isEmpty, "\(model.reports.prefix(3).joined())")
+      #expect(model.kernels.contains { $0.hasPrefix("fused_") } == (choice == "fused"))
+      unused.subtract(model.kernels)
+    }
     // A simulator goes step by step unless it is told otherwise.
     for network in Self.chains where evaluator == .difference {
       let run = try oclgrind.check(
-        network, ["--precision", precision], environment: ["GPUCHECK_CHAINS": "1"])
+        network, ["--precision", precision], environment: ["GPUCHECK_KERNELS": "chains"])
       #expect(run.status == 0, "\(network): \(run.errors)")
       #expect(run.kernels.contains("chain_difference"), "\(network)")
       #expect(run.reports.isEmpty, "\(network): \(run.reports.prefix(3).joined())")
@@ -253,13 +257,15 @@ struct Oclgrind {
   }
 
   /// The same of an ONNX model.
-  func check(model: String, _ options: [String]) throws -> Run {
+  func check(
+    model: String, _ options: [String], environment: [String: String] = [:]
+  ) throws -> Run {
     let files = "Tests/GPUCheckTests/Fixtures/onnx/\(model)"
     return try check(
       [
         "check", "\(files).onnx", "--parameters", "\(files).npz", "--gradient",
         "\(files)-gradient.npz", "--sample", "30",
-      ] + options, launcher: nil)
+      ] + options, launcher: nil, environment: environment)
   }
 
   private func check(

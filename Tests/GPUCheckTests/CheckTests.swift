@@ -20,7 +20,9 @@ enum TestCheckers {
       let device = try #require(
         devices.first { $0.description.kind == .cpu && !$0.isSimulator },
         "no OpenCL CPU device: install PoCL")
-      return try OpenCLBackend(device, text: KernelText(), vectorWidth: vectorWidth, cache: nil)
+      var choice = KernelChoice()
+      choice.vectorWidth = vectorWidth
+      return try OpenCLBackend(device, text: KernelText(), cache: nil, choice: choice)
     }
   }
 

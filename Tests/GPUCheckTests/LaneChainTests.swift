@@ -94,12 +94,14 @@ import Testing
 
   private static let backends = Result {
     let device = try TestBackend.poclDevice()
-    let open = { (width: Int?, takesChains: Bool) in
-      try OpenCLBackend(
-        device, text: KernelText(), vectorWidth: width, cache: nil, takesChains: takesChains)
+    let open = { (words: String) in
+      try OpenCLBackend(device, text: KernelText(), cache: nil, choice: KernelChoice(words))
     }
     // Step by step and one lane a work-item, as a GPU does it.
-    return (chain: try open(nil, true), scalar: try open(1, true), steps: try open(1, false))
+    return (
+      chain: try open("chains"), scalar: try open("chains,width=1"),
+      steps: try open("-chains,width=1")
+    )
   }
   private static let cpu = CPUBackend()
 

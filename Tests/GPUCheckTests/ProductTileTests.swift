@@ -35,9 +35,9 @@ struct ProductTileTests {
 
   private static let backends = Result {
     let device = try TestBackend.poclDevice()
-    return try [false, true].map {
+    return try ["-tiles", "tiles"].map {
       try OpenCLBackend(
-        device, text: KernelText(), vectorWidth: 1, cache: nil, takesChains: false, usesTiles: $0)
+        device, text: KernelText(), cache: nil, choice: KernelChoice("width=1,-chains," + $0))
     }
   }
 

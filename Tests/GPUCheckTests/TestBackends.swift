@@ -36,8 +36,10 @@ enum TestBackend: String, Sendable, CaseIterable, CustomTestStringConvertible {
   static func open(
     _ text: KernelText, withoutDouble: Bool = false, takesChains: Bool? = nil
   ) throws -> any Backend {
-    try OpenCLBackend(
-      poclDevice(withoutDouble: withoutDouble), text: text, cache: nil, takesChains: takesChains)
+    var choice = KernelChoice()
+    choice.takesChains = takesChains
+    return try OpenCLBackend(
+      poclDevice(withoutDouble: withoutDouble), text: text, cache: nil, choice: choice)
   }
 
   /// The machine's OpenCL CPU, never a simulator.

@@ -282,7 +282,9 @@ private struct LanePlanBuilder {
       for (number, input) in step.inputs.enumerated() {
         // A device may take all steps of such a row at once, and read what is repeated until the last.
         let isRepeated = step.goesByElements && step.inputShapes[number] != step.outputShape
-        if let used = slot(of: input) { lastUse[used] = isRepeated ? endOfRow(position) : position }
+        if let used = slot(of: input) {
+          lastUse[used] = max(lastUse[used], isRepeated ? endOfRow(position) : position)
+        }
       }
     }
     for term in terms {

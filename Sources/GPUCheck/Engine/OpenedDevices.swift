@@ -18,8 +18,8 @@ public struct DeviceOptions: Sendable {
   public var mayFallBack = true
   /// Whether events tell how long each kernel ran, for `CheckReport.profile`.
   public var profiles = false
-  /// Whether lanes take the one kernel of a chain of dense layers; nil for what suits each device.
-  public var takesChains: Bool?
+  /// Which kernels lanes take on OpenCL devices, where not those that suit each.
+  public var kernelChoice = KernelChoice()
 
   /// The devices of the given selectors.
   public init(_ selectors: [String] = ["auto"]) { self.selectors = selectors }
@@ -103,11 +103,15 @@ struct OpenedDevices: Sendable {
     // Where calls from two threads break a driver, its devices wait for each other.
     let name = device.description.name
     let shared = Quirks.allowsThreads(device.description) ? nil : watchdogs.first
-    let watchdog = shared ?? Watchdog(device: name, limit: options.timeout)
+    let watchdog =
+      shared
+      ?? Watchdog(
+        device: name, limit: options.timeout,
+        oneAtATime: !Quirks.allowsThreads(device.description))
     let backend = try watchdog.run("being opened") {
       try OpenCLBackend(
         device, text: text, memoryLimit: options.memoryLimit, profiles: options.profiles,
-        takesChains: options.takesChains)
+        choice: options.kernelChoice)
     }
     backends.append(WatchedBackend(backend, watchdog))
     watchdogs.append(watchdog)

@@ -6,9 +6,8 @@ import Kernels
 struct DeviceChoiceOptions: ParsableArguments {
   /// The environment variable that names the devices where `--device` does not.
   static let variable = "GPUCHECK_DEVICE"
-  /// 1 takes lanes through chains of layers on every device, 0 on none: for measuring, and for tests
-  /// of kernels that a device would not run (docs/devices.md).
-  static let chainVariable = "GPUCHECK_CHAINS"
+  /// Which kernels lanes take, as words of a `KernelChoice` (docs/devices.md).
+  static let kernelVariable = "GPUCHECK_KERNELS"
 
   @Option(
     help: .init(
@@ -40,7 +39,7 @@ struct DeviceChoiceOptions: ParsableArguments {
   var kernels: String?
 
   /// The options as the library takes them.
-  private func options(profiles: Bool) -> DeviceOptions {
+  private func options(profiles: Bool) throws -> DeviceOptions {
     let preset = Terminal.environment(Self.variable)
     var options = DeviceOptions(
       !device.isEmpty
@@ -49,7 +48,11 @@ struct DeviceChoiceOptions: ParsableArguments {
     options.memoryLimit = memory
     options.timeout = deviceTimeout
     options.profiles = profiles
-    options.takesChains = Terminal.environment(Self.chainVariable).map { $0 != "0" }
+    do {
+      options.kernelChoice = try KernelChoice(Terminal.environment(Self.kernelVariable) ?? "")
+    } catch let error as InputError {
+      throw error.inFile(Self.kernelVariable)
+    }
     return options
   }
 
@@ -59,8 +62,9 @@ struct DeviceChoiceOptions: ParsableArguments {
   ) throws -> Opened {
     // A folder that is none would count as a device that fails.
     if let kernels { _ = try KernelText(folder: kernels).text("common.cl") }
+    let options = try options(profiles: profiles)
     do {
-      return try opened(options(profiles: profiles))
+      return try opened(options)
     } catch let error as InputError
       where device.isEmpty && Terminal.environment(Self.variable) != nil
     {

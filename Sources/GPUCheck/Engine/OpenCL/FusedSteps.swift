@@ -2,14 +2,14 @@ import Kernels
 
 /// Steps of a plan, one after the other, that go element by element through outputs of one shape: a device
 /// takes them as one kernel (kernels/fused.cl), in which what one gives the next never leaves registers.
-struct FusedSteps {
+package struct FusedSteps {
   private let members: [(step: LaneStep, rule: FusedRule)]
   /// What comes from outside, once each, and where it stands for an element e of the output.
   private let inputs: [(operand: LaneOperand, place: String)]
   /// Members whose output others read.
   private let stored: [Int]
   /// The kernel's name: the steps', and a number that stands for all of the text.
-  let kernel: String
+  package let kernel: String
   private let parameters: String
   private let body: String
 
@@ -37,12 +37,12 @@ struct FusedSteps {
   // MARK: Finding them
 
   /// The steps of a plan in order: those that go together, and the others by themselves.
-  static func groups(of plan: LanePlan, _ mode: LaneMode) -> [Group] {
+  package static func groups(of plan: LanePlan, _ mode: LaneMode, fuses: Bool = true) -> [Group] {
     var groups: [Group] = []
     var at = 0
     while at < plan.steps.count {
       var end = at
-      if mode == .difference {
+      if fuses, mode == .difference {
         while end < plan.steps.count, end - at < mostMembers,
           canJoin(plan.steps[end], plan.steps[at..<end])
         {
@@ -66,7 +66,7 @@ struct FusedSteps {
     return groups
   }
 
-  enum Group {
+  package enum Group {
     case single(LaneStep)
     case fused(FusedSteps)
   }

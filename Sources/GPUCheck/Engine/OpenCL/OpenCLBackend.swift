@@ -4,12 +4,10 @@ import Synchronization
 /// Lanes on an OpenCL device.
 package final class OpenCLBackend: Backend {
   private let programs: ProgramCache
-  /// Lanes of one work-item where not the device's own number.
-  private let vectorWidth: Int?
   private let memoryLimit: Int?
-  private let takesChains: Bool?
-  /// Whether large products go in tiles, in each precision where that is known.
-  private let tiles: Mutex<[Precision: Bool]>
+  private let choice: KernelChoice
+  /// Whether large products go in tiles, in each precision where that was measured.
+  private let tiles = Mutex<[Precision: Bool]>([:])
   private let cache: DiskCache?
   private let buildNotes = Mutex<[String]>([])
   private let selfTests: [SelfTestResult]
@@ -30,20 +28,15 @@ package final class OpenCLBackend: Backend {
   /// `InputError` where it is refused.
   ///
   /// - Parameters:
-  ///   - vectorWidth: Lanes of one work-item; nil for what suits the device. Tests run the kernels
-  ///     as a GPU does, one lane a work-item, on any device.
   ///   - memoryLimit: Bytes that buffers may take on the device; nil for the device's own limit.
   ///   - cache: Where the results of the self-test and of measurements are kept; nil to run them.
   ///   - profiles: Whether kernels are timed.
-  ///   - takesChains: Whether lanes take a `LaneChain`; nil for what suits the device.
-  ///   - usesTiles: Whether large products go in tiles; nil for what is faster (`ProductTuning`).
+  ///   - choice: Tests run the kernels as a GPU does, one lane a work-item, on any device.
   package init(
-    _ device: Device, text: KernelText, vectorWidth: Int? = nil, memoryLimit: Int? = nil,
-    cache: DiskCache? = .standard, profiles: Bool = false, takesChains: Bool? = nil,
-    usesTiles: Bool? = nil
+    _ device: Device, text: KernelText, memoryLimit: Int? = nil,
+    cache: DiskCache? = .standard, profiles: Bool = false, choice: KernelChoice = KernelChoice()
   ) throws {
-    self.takesChains = takesChains
-    tiles = Mutex(usesTiles.map { [.f32: $0, .f64: $0] } ?? [:])
+    self.choice = choice
     self.cache = cache
     profile = profiles ? LaneProfile() : nil
     selfTests = SelfTest.results(device, text: text, cache: cache)
@@ -51,7 +44,6 @@ package final class OpenCLBackend: Backend {
       throw InputError(failure, remedy: "choose another device, or cpu")
     }
     programs = ProgramCache(try Context(device), text: text)
-    self.vectorWidth = vectorWidth
     self.memoryLimit = memoryLimit
   }
 
@@ -62,7 +54,7 @@ package final class OpenCLBackend: Backend {
     guard plans.allSatisfy({ $0.elementsPerLane <= Self.warmedElements }) else {
       // A lane through a large network takes long, and says nothing that building does not.
       _ = try OpenCLLanes.program(
-        of: plans.map { FusedSteps.groups(of: $0, mode) }, mode: mode, chain,
+        of: plans.map { FusedSteps.groups(of: $0, mode, fuses: fusesSteps) }, mode: mode, chain,
         specialisation(precision), from: programs)
       return
     }
@@ -95,7 +87,7 @@ package final class OpenCLBackend: Backend {
   private static let warmedElements = 1 << 18
 
   private func specialisation(_ precision: Precision) -> Specialisation {
-    vectorWidth.map { Specialisation(precision: precision, vectorWidth: $0) }
+    choice.vectorWidth.map { Specialisation(precision: precision, vectorWidth: $0) }
       ?? Specialisation(precision: precision, for: programs.context.device.description)
   }
 
@@ -103,14 +95,18 @@ package final class OpenCLBackend: Backend {
   private func chain(of graph: Graph, _ mode: LaneMode) -> LaneChain? {
     // A work-item of a chain holds whole layers in memory of its own, which only CPUs have.
     let device = programs.context.device.description
-    guard mode == .difference, takesChains ?? (device.kind == .cpu && !device.isSimulator) else {
+    guard mode == .difference, choice.takesChains ?? (device.kind == .cpu && !device.isSimulator)
+    else {
       return nil
     }
     return LaneChain(graph)
   }
 
+  private var fusesSteps: Bool { choice.fusesSteps ?? true }
+
   private func prefersTiles(_ specialisation: Specialisation) -> Bool {
-    tiles.withLock { tiles in
+    if let chosen = choice.usesTiles { return chosen && specialisation.vectorWidth == 1 }
+    return tiles.withLock { tiles in
       if let known = tiles[specialisation.precision] { return known }
       let found = ProductTuning.prefersTiles(programs, specialisation, cache: cache)
       tiles[specialisation.precision] = found
@@ -124,7 +120,7 @@ package final class OpenCLBackend: Backend {
     let specialisation = specialisation(precision)
     return try OpenCLLanes(
       baseline, mode, chain: chain(of: baseline.graph, mode), specialisation,
-      usesTiles: prefersTiles(specialisation),
+      usesTiles: prefersTiles(specialisation), fusesSteps: fusesSteps,
       programs: programs, tieRoundoff: tieRoundoff, memoryLimit: memoryLimit, profile: profile)
   }
 }

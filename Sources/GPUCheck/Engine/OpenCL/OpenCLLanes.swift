@@ -24,7 +24,8 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
 
   init(
     _ baseline: Baseline, _ mode: LaneMode, chain way: LaneChain?,
-    _ specialisation: Specialisation, usesTiles: Bool, programs: ProgramCache, tieRoundoff: Double,
+    _ specialisation: Specialisation, usesTiles: Bool, fusesSteps: Bool, programs: ProgramCache,
+    tieRoundoff: Double,
     memoryLimit: Int?, profile: LaneProfile? = nil
   ) throws {
     let precision = specialisation.precision
@@ -33,7 +34,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
       programs.context.device.description, vectorWidth: specialisation.vectorWidth,
       memoryLimit: memoryLimit)
     let plans = try Self.plans(of: graph, mode, way)
-    let groups = plans.map { FusedSteps.groups(of: $0, mode) }
+    let groups = plans.map { FusedSteps.groups(of: $0, mode, fuses: fusesSteps) }
     let program = try Self.program(
       of: groups, mode: mode, way, specialisation, from: programs)
     let tables = try LaneTables(

@@ -26,10 +26,16 @@ package final class Watchdog: @unchecked Sendable {
   private var idle: [Mailbox] = []
   private var isLeft = false
 
-  /// - Parameter limit: seconds that one call may take.
-  package init(device: String, limit: Double) {
+  /// Held by each call where they must not go side by side.
+  private let turn: NSLock?
+
+  /// - Parameters:
+  ///   - limit: seconds that one call may take.
+  ///   - oneAtATime: whether a call waits until no other is on its way.
+  package init(device: String, limit: Double, oneAtATime: Bool = false) {
     self.device = device
     self.limit = limit
+    turn = oneAtATime ? NSLock() : nil
   }
 
   // The threads hold the mailboxes, not the watchdog.
@@ -42,6 +48,8 @@ package final class Watchdog: @unchecked Sendable {
   package func run<Result: Sendable>(
     _ call: String, _ body: @escaping @Sendable () throws -> Result
   ) throws -> Result {
+    turn?.lock()
+    defer { turn?.unlock() }
     let hang = DeviceHang(device: device, call: call, seconds: limit)
     let answer = Answer<Result>()
     let mailbox = try lock.withLock {

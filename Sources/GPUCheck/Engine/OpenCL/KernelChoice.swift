@@ -1,0 +1,34 @@
+/// Which kernels lanes take on an OpenCL device, where not those that suit it: for measuring, and for tests
+/// of kernels that a device would not run. The differences are the same but for rounding, and nearly all bits.
+public struct KernelChoice: Sendable, Equatable {
+  /// Whether lanes take the one kernel of a chain of dense layers.
+  public var takesChains: Bool?
+  /// Whether steps that go element by element are fused.
+  public var fusesSteps: Bool?
+  /// Whether large products go in tiles; only where a work-item takes one lane.
+  public var usesTiles: Bool?
+  /// Lanes of one work-item: 1, 2, 4, 8 or 16.
+  public var vectorWidth: Int?
+
+  /// What suits the device.
+  public init() {}
+
+  /// From words such as `chains`, `-fused`, `tiles`, `width=1`, with commas between them. Throws an
+  /// `InputError` for any other.
+  public init(_ words: String) throws {
+    for word in words.split(separator: ",") {
+      let isWanted = !word.hasPrefix("-")
+      switch isWanted ? word : word.dropFirst() {
+      case "chains": takesChains = isWanted
+      case "fused": fusesSteps = isWanted
+      case "tiles": usesTiles = isWanted
+      case "width=1", "width=2", "width=4", "width=8", "width=16":
+        vectorWidth = Int(word.dropFirst("width=".count))
+      default:
+        throw InputError(
+          "found \"\(word)\" among the kernels to take",
+          remedy: "use chains, fused, tiles, each with a - before it for none, and width=1 to 16")
+      }
+    }
+  }
+}
