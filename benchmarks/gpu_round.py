@@ -8,6 +8,8 @@ devices    what `gpucheck devices` says, self-tests included
 rates      the card's own: matrix products and copies, by PyTorch
 dense      S, M, Mr, L, D: every mode and precision, cold and warm
 compare    the same networks held against the CPU, sampled
+kernels    M, L, D and the GPT with other kernels than the device's own:
+           chains, no tiles, nothing fused (GPUCHECK_KERNELS)
 wide       3072-8192-3072-10, 50 million parameters: a sample, and what all
            of them would take
 peers      JAX and torch.autograd.gradcheck on the same card
@@ -40,6 +42,8 @@ HERE = Path(__file__).resolve().parent
 MODES = [(evaluator, precision) for evaluator in ("difference", "direct")
          for precision in ("f64", "f32")]
 COMPARE_SAMPLE, WIDE_SAMPLE = 2000, 32768
+# What GPUCHECK_KERNELS is set to, beside nothing.
+KERNELS = ["", "tiles", "-tiles", "chains", "-fused"]
 # Perturbations that JAX evaluates at once: a GPU wants many.
 JAX_BLOCK = 1024
 
@@ -138,6 +142,29 @@ class Round:
     def step_compare(self):
         return {name: attempt(lambda: self.compared(self.case(name)))
                 for name in self.dense_names}
+
+    def step_kernels(self):
+        names = ["M"] if self.args.quick else ["M", "L", "D", *(
+            [] if models.missing() else ["GPT"])]
+        return {name: {words or "own": attempt(
+                           lambda: self.chosen(self.case(name), words))
+                       for words in KERNELS}
+                for name in names}
+
+    def chosen(self, case, words):
+        """Seconds of evaluation with some kernels, best of three."""
+        sample = min(case.parameters, 2000 if self.args.quick else 100000)
+        seconds = []
+        for _ in range(3):
+            ran = run([self.program, "check", *case.arguments, "--device",
+                       self.device()["index"], "--sample", sample, "--full",
+                       "--quiet", "--format", "json"],
+                      environment={"GPUCHECK_KERNELS": words},
+                      timeout=min(60, self.left))
+            if ran.status not in (0, 1, 3):
+                raise RuntimeError(ran.reason)
+            seconds.append(json.loads(ran.out)["seconds"]["evaluation"])
+        return {"seconds": min(seconds), "sample": sample}
 
     def step_wide(self):
         sizes = [48, 128, 48, 10] if self.args.quick \
