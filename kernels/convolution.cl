@@ -24,14 +24,14 @@
 // CONVOLUTION_ROWS filters of a group and two lane vectors in registers, for some positions one after
 // the other.
 // Launch: [lane vectors / 2, samples * ceil(positions / CONVOLUTION_POSITIONS), groups * ceil(filters
-// of a group / CONVOLUTION_ROWS)]: neighbours share their filters, which may be larger than any cache.
-kernel void convolution_input(CONVOLUTION_EXTENTS, global const int *pixel, global const real *w,
+// of a group / CONVOLUTION_ROWS)], as rows_first says (lanes.cl).
+kernel void convolution_input(CONVOLUTION_EXTENTS, int rows_first, global const int *pixel, global const real *w,
                               global const real *in, global real *out) {
-  const int g = get_global_id(0) * 2;
+  const int g = LANE_ID(rows_first) * 2;
   const int per_group = filters / groups;
   const int blocks = (per_group + CONVOLUTION_ROWS - 1) / CONVOLUTION_ROWS;
-  const int group = get_global_id(2) / blocks;
-  const int first = get_global_id(2) % blocks * CONVOLUTION_ROWS;
+  const int group = ROW_ID(rows_first) / blocks;
+  const int first = ROW_ID(rows_first) % blocks * CONVOLUTION_ROWS;
   const int parts = (positions + CONVOLUTION_POSITIONS - 1) / CONVOLUTION_POSITIONS;
   const int s = get_global_id(1) / parts;
   const int first_position = get_global_id(1) % parts * CONVOLUTION_POSITIONS;
@@ -223,14 +223,15 @@ kernel void convolution_add_weight(CONVOLUTION_EXTENTS, int is_value, global con
 
 // One channel of x moves, all of y does (one group only): in [samples * pixels, lanes]. As
 // convolution_input, once for each channel of the work-item's lanes.
-// Launch: [lane vectors / 2, samples * positions, ceil(filters / CONVOLUTION_ROWS)].
-kernel void convolution_channel_difference(CONVOLUTION_EXTENTS, global const int *channel_at,
+// Launch: [lane vectors / 2, samples * positions, ceil(filters / CONVOLUTION_ROWS)], as rows_first says.
+kernel void convolution_channel_difference(CONVOLUTION_EXTENTS, int rows_first,
+                                           global const int *channel_at,
                                            global const int *pixel, global const real *w,
                                            global const real *in, global real *out) {
-  const int g = get_global_id(0) * 2;
+  const int g = LANE_ID(rows_first) * 2;
   const int s = get_global_id(1) / positions;
   const int p = get_global_id(1) % positions;
-  const int first = get_global_id(2) * CONVOLUTION_ROWS;
+  const int first = ROW_ID(rows_first) * CONVOLUTION_ROWS;
   const intv channel[2] = {LANE_INDEX(g, channel_at), LANE_INDEX(g + 1, channel_at)};
   const PositionRange range = position_range(g, channel_at);
   for (int c = range.first; c <= range.last; c++) {

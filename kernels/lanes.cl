@@ -50,6 +50,14 @@
        e < e##_end; e++)
 #endif
 
+// A product's launch is [lane vectors / 2, parts, row blocks] or, with rows_first, the other way round: then
+// work-items that run one after the other take all rows of the same lanes, which a cache holds.
+// rows_first is 0 or 1. A choice between the two would do, but PoCL 3.1 loses the ids on the way.
+#define LANE_ID(rows_first)                                                                       \
+  ((int)get_global_id(0) + (rows_first) * ((int)get_global_id(2) - (int)get_global_id(0)))
+#define ROW_ID(rows_first)                                                                        \
+  ((int)get_global_id(2) + (rows_first) * ((int)get_global_id(0) - (int)get_global_id(2)))
+
 #define KINK_CROSSED 1
 #define KINK_TIED 2
 

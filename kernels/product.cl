@@ -8,17 +8,18 @@
 
 // What a work-item computes: two lane vectors from g on, PRODUCT_ROWS rows from `first` on, and the
 // samples of batch b from first_sample to before last_sample.
-// Launch: [lane vectors / 2, batches * ceil(samples / PRODUCT_SAMPLES), ceil(outs / PRODUCT_ROWS)].
+// Launch: [lane vectors / 2, batches * ceil(samples / PRODUCT_SAMPLES), ceil(outs / PRODUCT_ROWS)], as
+// rows_first says (lanes.cl).
 #define PRODUCT_BLOCK                                                                             \
-  const int g = get_global_id(0) * 2;                                                             \
-  const int first = get_global_id(2) * PRODUCT_ROWS;                                              \
+  const int g = LANE_ID(rows_first) * 2;                                                          \
+  const int first = ROW_ID(rows_first) * PRODUCT_ROWS;                                            \
   const int parts = (samples + PRODUCT_SAMPLES - 1) / PRODUCT_SAMPLES;                            \
   const int b = get_global_id(1) / parts;                                                         \
   const int first_sample = get_global_id(1) % parts * PRODUCT_SAMPLES;                            \
   const int last_sample = min(first_sample + PRODUCT_SAMPLES, samples)
 
 #define PRODUCT_TABLE_ARGUMENTS                                                                   \
-  int lane_vectors, int outs, int samples, int depth, int table_batch, int table_out,             \
+  int lane_vectors, int rows_first, int outs, int samples, int depth, int table_batch, int table_out,             \
       int table_depth, int in_batch, int in_sample, int in_depth, int out_batch, int out_out,     \
       int out_sample, global const real *table, global const real *in, global const real *bias,   \
       global real *out
@@ -288,7 +289,7 @@ kernel void product_single_value(PRODUCT_SINGLE_ARGUMENTS) {
 // out(b, o, s) = sum over k < width of table(b, o, width * block + k) in(b, s, k). Once for each block
 // of the work-item's lanes.
 // Launch: as PRODUCT_BLOCK says.
-kernel void product_depth_difference(int lane_vectors, int outs, int samples, int width,
+kernel void product_depth_difference(int lane_vectors, int rows_first, int outs, int samples, int width,
                                      int table_batch, int table_out, int table_depth,
                                      int in_batch, int in_sample, int in_depth, int out_batch,
                                      int out_out, int out_sample, global const int *depth_at,

@@ -43,14 +43,21 @@ private struct ConvolutionLaunch {
 
   var input: Launch {
     let blocks = (size.perGroup + Self.rows - 1) / Self.rows
+    let rowsFirst = rowsFirst
     return launch(
       "convolution_input",
-      [call.integers(0), call.coefficient(1), call.input(0), .buffer(call.output)],
       [
-        call.laneVectors / 2,
-        size.samples * ((size.positions + Self.positions - 1) / Self.positions),
-        size.groups * blocks,
-      ])
+        .int(rowsFirst ? 1 : 0), call.integers(0), call.coefficient(1), call.input(0),
+        .buffer(call.output),
+      ],
+      KernelCall.global(
+        call.laneVectors,
+        parts: size.samples * ((size.positions + Self.positions - 1) / Self.positions),
+        blocks: size.groups * blocks, rowsFirst: rowsFirst))
+  }
+
+  private var rowsFirst: Bool {
+    call.takesRowsFirst(tableElements: size.filters * size.depth * size.taps)
   }
 
   func weights(adds: Bool) -> Launch {
@@ -86,8 +93,12 @@ private struct ConvolutionLaunch {
     launch(
       "convolution_channel_difference",
       [
-        call.index(0), call.integers(0), call.coefficient(1), call.input(0), .buffer(call.output),
-      ], [call.laneVectors / 2, slice, (size.filters + Self.rows - 1) / Self.rows])
+        .int(rowsFirst ? 1 : 0), call.index(0), call.integers(0), call.coefficient(1),
+        call.input(0), .buffer(call.output),
+      ],
+      KernelCall.global(
+        call.laneVectors, parts: slice, blocks: (size.filters + Self.rows - 1) / Self.rows,
+        rowsFirst: rowsFirst))
   }
 
   var depthwise: Launch {

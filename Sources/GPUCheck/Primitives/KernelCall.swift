@@ -7,6 +7,8 @@ package struct KernelCall {
   package var tiePolicy: TiePolicy
   /// Lanes over the width of the device's vectors; even.
   package var laneVectors: Int
+  /// Lanes of a vector.
+  package var vectorWidth: Int
   /// How many work-items the device wants in a launch.
   package var wantedWorkItems: Int
   /// Whether large products go in tiles, of the kernel `product_tile`.
@@ -25,6 +27,17 @@ package struct KernelCall {
   package func global(over elements: Int) -> [Int] {
     let workers = max(1, min(elements, wantedWorkItems / max(laneVectors, 1)))
     return [laneVectors, workers]
+  }
+
+  /// Whether work-items of a product's launch go through the rows of a table first (LANE_ID of lanes.cl):
+  /// where they run one after the other, and a cache holds the table beside what moves.
+  package func takesRowsFirst(tableElements: Int) -> Bool {
+    vectorWidth > 1 && tableElements <= 1 << 16
+  }
+
+  /// A launch of [lane vectors / 2, parts, row blocks], or the other way round.
+  static func global(_ laneVectors: Int, parts: Int, blocks: Int, rowsFirst: Bool) -> [Int] {
+    rowsFirst ? [blocks, parts, laneVectors / 2] : [laneVectors / 2, parts, blocks]
   }
 
   /// The lanes of an input that moves.

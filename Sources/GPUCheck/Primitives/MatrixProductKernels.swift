@@ -49,9 +49,11 @@ extension MatrixProduct {
 
   private func depth(_ call: KernelCall, aMoves: Bool, width: Int, _ size: Extents) -> Launch {
     let sides = depthSides(aMoves: aMoves, width: width, size)
+    let rowsFirst = call.takesRowsFirst(tableElements: sides.outs * size.depth)
     return Launch(
-      arguments: ProductDepthArguments(call: call, sides: sides, width: width, aMoves: aMoves),
-      global: sides.blocks(call.laneVectors))
+      arguments: ProductDepthArguments(
+        call: call, sides: sides, width: width, aMoves: aMoves, rowsFirst: rowsFirst),
+      global: sides.blocks(call.laneVectors, rowsFirst: rowsFirst))
   }
 
   private func addSingle(_ call: KernelCall, aMoves: Bool, _ size: Extents) -> Launch {
@@ -70,18 +72,21 @@ extension MatrixProduct.Sides {
   ) -> Launch {
     launch(
       inTiles: call.usesTiles && outs >= Tile.leastOuts, laneVectors: call.laneVectors,
-      table: table, input: input, bias: bias, output: call.output)
+      rowsFirst: call.takesRowsFirst(tableElements: outs * depth), table: table, input: input,
+      bias: bias, output: call.output)
   }
 
   /// The same by one kernel or the other, which give the same bits.
   func launch(
-    inTiles: Bool, laneVectors: Int, table: KernelArgument, input: KernelArgument,
-    bias: KernelArgument, output: Buffer
+    inTiles: Bool, laneVectors: Int, rowsFirst: Bool = false, table: KernelArgument,
+    input: KernelArgument, bias: KernelArgument, output: Buffer
   ) -> Launch {
     let arguments = ProductTableArguments(
       kernel: inTiles ? "product_tile" : "product_table", laneVectors: laneVectors,
-      sides: self, table: table, input: input, bias: bias, output: output)
-    guard inTiles else { return Launch(arguments: arguments, global: blocks(laneVectors)) }
+      rowsFirst: rowsFirst, sides: self, table: table, input: input, bias: bias, output: output)
+    guard inTiles else {
+      return Launch(arguments: arguments, global: blocks(laneVectors, rowsFirst: rowsFirst))
+    }
     let lanes = (laneVectors + Tile.lanes - 1) / Tile.lanes
     return Launch(
       arguments: arguments,
@@ -93,11 +98,10 @@ extension MatrixProduct.Sides {
   /// PRODUCT_ROWS and PRODUCT_SAMPLES of product.cl: the outputs of one work-item, and how often.
   private static let (rows, samples) = (6, 16)
 
-  fileprivate func blocks(_ laneVectors: Int) -> [Int] {
-    [
-      laneVectors / 2, batches * ((samples + Self.samples - 1) / Self.samples),
-      (outs + Self.rows - 1) / Self.rows,
-    ]
+  fileprivate func blocks(_ laneVectors: Int, rowsFirst: Bool) -> [Int] {
+    KernelCall.global(
+      laneVectors, parts: batches * ((samples + Self.samples - 1) / Self.samples),
+      blocks: (outs + Self.rows - 1) / Self.rows, rowsFirst: rowsFirst)
   }
 }
 
@@ -115,6 +119,7 @@ enum Tile {
 private struct ProductTableArguments: KernelArguments {
   let kernel: String
   let laneVectors: Int
+  let rowsFirst: Bool
   let sides: MatrixProduct.Sides
   let table: KernelArgument
   let input: KernelArgument
@@ -123,10 +128,11 @@ private struct ProductTableArguments: KernelArguments {
 
   var arguments: [KernelArgument] {
     [
-      .int(laneVectors), .int(sides.outs), .int(sides.samples), .int(sides.depth),
-      .int(sides.table.batch), .int(sides.table.out), .int(sides.table.depth),
-      .int(sides.moving.batch), .int(sides.moving.sample), .int(sides.moving.depth),
-      .int(sides.result.batch), .int(sides.result.out), .int(sides.result.sample), table, input,
+      .int(laneVectors), .int(rowsFirst ? 1 : 0), .int(sides.outs), .int(sides.samples),
+      .int(sides.depth), .int(sides.table.batch), .int(sides.table.out),
+      .int(sides.table.depth), .int(sides.moving.batch), .int(sides.moving.sample),
+      .int(sides.moving.depth), .int(sides.result.batch), .int(sides.result.out),
+      .int(sides.result.sample), table, input,
       bias, .buffer(output),
     ]
   }
@@ -180,13 +186,14 @@ private struct ProductDepthArguments: KernelArguments {
   let sides: MatrixProduct.Sides
   let width: Int
   let aMoves: Bool
+  let rowsFirst: Bool
 
   let kernel = "product_depth_difference"
 
   var arguments: [KernelArgument] {
     [
-      .int(call.laneVectors), .int(sides.outs), .int(sides.samples), .int(width),
-      .int(sides.table.batch), .int(sides.table.out), .int(sides.table.depth),
+      .int(call.laneVectors), .int(rowsFirst ? 1 : 0), .int(sides.outs), .int(sides.samples),
+      .int(width), .int(sides.table.batch), .int(sides.table.out), .int(sides.table.depth),
       .int(sides.moving.batch), .int(sides.moving.sample), .int(sides.moving.depth),
       .int(sides.result.batch), .int(sides.result.out), .int(sides.result.sample), call.index(0),
       call.coefficient(aMoves ? 1 : 0), call.input(aMoves ? 0 : 1), .buffer(call.output),

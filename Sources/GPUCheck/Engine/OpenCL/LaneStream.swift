@@ -197,7 +197,8 @@ final class LaneStream: @unchecked Sendable {
   ) -> KernelCall {
     KernelCall(
       mode: setup.mode, step: step, tiePolicy: policy, laneVectors: laneVectors,
-      wantedWorkItems: setup.sizing.workItems, usesTiles: setup.usesTiles,
+      vectorWidth: setup.vectorWidth, wantedWorkItems: setup.sizing.workItems,
+      usesTiles: setup.usesTiles,
       indices: step.indices.map { buffers.indices[segment][$0] },
       inputs: step.inputs.map { $0.map { buffers.buffer($0.place) } },
       coefficients: setup.tables.coefficients[step.node],
