@@ -22,12 +22,14 @@ public struct KernelChoice: Sendable, Equatable {
       case "chains": takesChains = isWanted
       case "fused": fusesSteps = isWanted
       case "tiles": usesTiles = isWanted
-      case "width=1", "width=2", "width=4", "width=8", "width=16":
-        vectorWidth = Int(word.dropFirst("width=".count))
       default:
-        throw InputError(
-          "found \"\(word)\" among the kernels to take",
-          remedy: "use chains, fused, tiles, each with a - before it for none, and width=1 to 16")
+        let width = word.hasPrefix("width=") ? Int(word.dropFirst("width=".count)) : nil
+        guard let width, [1, 2, 4, 8, 16].contains(width) else {
+          throw InputError(
+            "found \"\(word)\" among the kernels to take",
+            remedy: "use chains, fused, tiles, each with a - before it for none, and width=1 to 16")
+        }
+        vectorWidth = width
       }
     }
   }
