@@ -14,7 +14,9 @@ NONE = "–"
 def number(value):
     """Three significant digits, without an exponent."""
     text = f"{value:#.3g}"
-    if "e" in text:
+    if "e-" in text:
+        text = f"{value:.6f}"
+    elif "e" in text:
         text = f"{value:,.0f}"
     return text.rstrip(".")
 
