@@ -140,8 +140,10 @@ void product_tile(PRODUCT_TABLE_ARGUMENTS) {
     for (int e = item; e < TILE_DEPTH * TILE_LANES; e += TILE_ACROSS * TILE_DOWN) {
       const int k = e / TILE_LANES;
       const int l = e % TILE_LANES;
-      if (k < terms && lane + l < lane_vectors)
-        moving[k][l] = rows[(size_t)(begin + k) * in_depth * lane_vectors + lane + l];
+      if (k < terms)
+        moving[k][l] = lane + l < lane_vectors
+                           ? rows[(size_t)(begin + k) * in_depth * lane_vectors + lane + l]
+                           : R(0.0);
     }
     // Rows beyond the last repeat it; they are not stored.
     for (int e = item; e < TILE_DEPTH * TILE_OUTS; e += TILE_ACROSS * TILE_DOWN) {
