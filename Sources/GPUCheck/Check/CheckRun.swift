@@ -64,7 +64,10 @@ struct CheckRun {
   /// Evaluates all components, and settles kinks and truncation.
   private mutating func evaluate() throws {
     if let units { try takeUnitDifferences(units) } else { try firstDifferences() }
-    try settleKinks(estimates.flags.indices.filter { metKink($0) })
+    // Exact differences lose nothing with a smaller step, in either precision.
+    try settleKinks(
+      estimates.flags.indices.filter { metKink($0) },
+      by: perturbation.mode == .difference ? perturbation : close)
     if units == nil { try measureTruncation() }
     if costNoise != nil { try sharpen() }
   }
@@ -119,13 +122,13 @@ struct CheckRun {
 
   /// Components that crossed a kink are tried again with smaller steps; at ties the slopes on both
   /// sides, and those of either branch taken throughout, bound what is accepted.
-  private mutating func settleKinks(_ met: [Int]) throws {
+  private mutating func settleKinks(_ met: [Int], by source: Perturbation) throws {
     var crossing = met.filter { estimates.flags[$0].contains(.crossed) }
     var step = epsilon
     while !crossing.isEmpty, step > Self.smallestStep {
       step /= 16
       var stage = progress.stage("kinks", total: crossing.count)
-      crossing = try closeLook(at: crossing, steps: crossing.map { _ in step }) {
+      crossing = try closeLook(at: crossing, by: source, steps: crossing.map { _ in step }) {
         try stage.advance($0)
       }
     }
@@ -133,14 +136,17 @@ struct CheckRun {
     for i in crossing { estimates.flags[i].insert(.tied) }
     let unsettled = Set(crossing)
     let tied = met.filter { estimates.flags[$0].contains(.tied) }
-    try settleTies(tied, steps: tied.map { unsettled.contains($0) ? step : estimates.epsilon[$0] })
+    try settleTies(
+      tied, by: source, steps: tied.map { unsettled.contains($0) ? step : estimates.epsilon[$0] })
   }
 
   static let smallestStep = 1e-13
 
-  private mutating func settleTies(_ tied: [Int], steps: [Double]) throws {
+  private mutating func settleTies(
+    _ tied: [Int], by source: Perturbation, steps: [Double]
+  ) throws {
     let slopes = { [self] (policy: TiePolicy) in
-      try fourChanges(of: tied, steps: steps, tiePolicy: policy)
+      try fourChanges(of: tied, by: source, steps: steps, tiePolicy: policy)
     }
     let (natural, low, high) = (try slopes(.natural), try slopes(.low), try slopes(.high))
     for (at, i) in tied.enumerated() {
@@ -152,7 +158,7 @@ struct CheckRun {
       estimates.numeric[i] = Scheme.central.slope(natural[at][2...3])
       estimates.epsilon[i] = natural[at][2].step
       estimates.scheme[i] = .central
-      estimates.rounding[i] = rounding(i, close, step: estimates.epsilon[i])
+      estimates.rounding[i] = rounding(i, source, step: estimates.epsilon[i])
       estimates.truncation[i] = branches.map { ($0.full - $0.half).magnitude }.max() ?? 0
       if let least = bounds.min(), let most = bounds.max() { estimates.slopes[i] = least...most }
     }
@@ -319,20 +325,21 @@ struct CheckRun {
   private mutating func lookAgain(at chosen: [Int]) throws {
     let smooth = chosen.filter { estimates.slopes[$0] == nil }
     let crossed = try closeLook(
-      at: smooth,
+      at: smooth, by: close,
       steps: smooth.map { StepSize.closeLook(close.mode, after: estimates.epsilon[$0]) })
     for i in crossed { estimates.flags[i].insert(.crossed) }
     // The textbook's lanes tell nothing of kinks, so this can be the first that is heard of one.
-    try settleKinks(smooth.filter { metKink($0) && estimates.slopes[$0] == nil })
+    try settleKinks(smooth.filter { metKink($0) && estimates.slopes[$0] == nil }, by: close)
   }
 
-  /// Evaluates components again, by exact central differences in f64 with a step and its half; the
-  /// half step's is kept. Returns those that crossed a kink, which stay as they were.
+  /// Evaluates components again, by central differences with a step and its half; the half step's is
+  /// kept. Returns those that crossed a kink, which stay as they were.
   mutating func closeLook(
-    at chosen: [Int], steps: [Double], advance: (Int) throws -> Void = { _ in }
+    at chosen: [Int], by source: Perturbation, steps: [Double],
+    advance: (Int) throws -> Void = { _ in }
   ) throws -> [Int] {
     var crossed: [Int] = []
-    let changes = try fourChanges(of: chosen, steps: steps, advance: advance)
+    let changes = try fourChanges(of: chosen, by: source, steps: steps, advance: advance)
     for (i, list) in zip(chosen, changes) {
       let flags = list.reduce(into: LaneFlags()) { $0.formUnion($1.flags) }
       if flags.contains(.lost) {
@@ -351,24 +358,24 @@ struct CheckRun {
       estimates.scheme[i] = .central
       // A third of this is left after halving the step; the rest is for higher orders.
       estimates.truncation[i] = (full - half).magnitude + (costNoise == nil ? 0 : kink(list))
-      estimates.rounding[i] = rounding(i, close, step: list[2].step)
+      estimates.rounding[i] = rounding(i, source, step: list[2].step)
     }
     return crossed
   }
 
   /// The changes of each component's own step, its opposite, and the halves of both.
   private func fourChanges(
-    of chosen: [Int], steps: [Double], tiePolicy: TiePolicy = .natural,
+    of chosen: [Int], by source: Perturbation, steps: [Double], tiePolicy: TiePolicy = .natural,
     advance: (Int) throws -> Void = { _ in }
   ) throws -> [[Perturbation.Change]] {
     let components = chosen.map { estimates.components[$0] }
     // Where θ itself is moved no step may vanish beside it.
-    let least = close.mode == .value ? 16 * close.precision.unitRoundoff : 0
+    let least = source.mode == .value ? 16 * source.precision.unitRoundoff : 0
     let sizes = Dictionary(
       uniqueKeysWithValues: zip(components, steps).map {
-        ($0, max($1, least * close.theta[$0].magnitude))
+        ($0, max($1, least * source.theta[$0].magnitude))
       })
-    return try close.changes(
+    return try source.changes(
       of: components,
       .own { component in
         let size = sizes[component] ?? epsilon

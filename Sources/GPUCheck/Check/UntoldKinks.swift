@@ -12,7 +12,9 @@ extension CheckRun {
     while !left.isEmpty, step > Self.smallestStep {
       let before = estimates
       var stage = progress.stage("smaller steps", total: left.count)
-      _ = try closeLook(at: left, steps: left.map { _ in step }) { try stage.advance($0) }
+      _ = try closeLook(at: left, by: close, steps: left.map { _ in step }) {
+        try stage.advance($0)
+      }
       func bar(_ i: Int, _ estimates: Estimates) -> Double {
         Self.numericWidth * estimates.rounding[i] + estimates.truncation[i]
       }
