@@ -10,14 +10,22 @@
   int lane_vectors, int samples, int channels, int pixels, int filters, int groups, int taps,     \
       int positions
 
-// The weights of a block of filters, each [depth, taps]. Where lanes are explicit vectors, so many
-// products (CONVOLUTION_DEPTH) at a time are copied to where they are read in order.
+// The terms of a block of filters go in parts: all taps of some channels (CONVOLUTION_DEPTH terms) or, of a
+// window with more than CONVOLUTION_TAPS taps, so many of one channel. Where lanes are explicit vectors the
+// weights of a part are copied to where they are read in order, and the taps that do not read the padding
+// are looked for once a position, not once a channel.
 #if VECTOR_WIDTH == 1
 #define CONVOLUTION_DEPTH INT_MAX
-#define CONVOLUTION_WEIGHT(i, k) row[i][k]
+#define CONVOLUTION_TAPS INT_MAX
+#define PART_WEIGHT(i, c, t) row[i][(first_channel + (c)) * taps + first_tap + (t)]
+#define PART_TAP(j) j
+#define PART_SOURCE(j) pixel[(first_tap + (j)) * positions + p]
 #else
 #define CONVOLUTION_DEPTH 256
-#define CONVOLUTION_WEIGHT(i, k) packed[((k) - begin) * CONVOLUTION_ROWS + i]
+#define CONVOLUTION_TAPS 64
+#define PART_WEIGHT(i, c, t) packed[((c) * part_taps + (t)) * CONVOLUTION_ROWS + (i)]
+#define PART_TAP(j) tap_at[j]
+#define PART_SOURCE(j) source_at[j]
 #endif
 
 // x moves, W is a table; serves differences and values. Each work-item holds a block of
@@ -36,24 +44,30 @@ kernel void convolution_input(CONVOLUTION_EXTENTS, int rows_first, global const 
   const int s = get_global_id(1) / parts;
   const int first_position = get_global_id(1) % parts * CONVOLUTION_POSITIONS;
   const int last_position = min(first_position + CONVOLUTION_POSITIONS, positions);
-  const int products = channels / groups * taps;
-  const size_t moving = (size_t)(s * channels + group * (channels / groups)) * pixels;
+  const int depth = channels / groups;
+  const size_t moving = (size_t)(s * channels + group * depth) * pixels;
   const size_t result = (size_t)(s * filters + group * per_group + first) * positions;
   // Filters beyond the group's last repeat it, so that the block is always whole; they are not stored.
   global const real *row[CONVOLUTION_ROWS];
 #pragma unroll
   for (int i = 0; i < CONVOLUTION_ROWS; i++)
-    row[i] = w + (size_t)(group * per_group + min(first + i, per_group - 1)) * products;
+    row[i] = w + (size_t)(group * per_group + min(first + i, per_group - 1)) * depth * taps;
 #if VECTOR_WIDTH > 1
   real packed[CONVOLUTION_ROWS * CONVOLUTION_DEPTH];
+  int tap_at[CONVOLUTION_TAPS];
+  int source_at[CONVOLUTION_TAPS];
 #endif
-  int begin = 0;
+  const int most_channels = taps <= CONVOLUTION_TAPS ? max(CONVOLUTION_DEPTH / taps, 1) : 1;
+  int first_channel = 0;
+  int first_tap = 0;
   do {
-    const int end = products - begin > CONVOLUTION_DEPTH ? begin + CONVOLUTION_DEPTH : products;
+    const int part_channels = min(most_channels, depth - first_channel);
+    const int part_taps = min(CONVOLUTION_TAPS, taps - first_tap);
 #if VECTOR_WIDTH > 1
-    for (int k = begin; k < end; k++)
-      for (int i = 0; i < CONVOLUTION_ROWS; i++)
-        CONVOLUTION_WEIGHT(i, k) = row[i][k];
+    for (int c = 0; c < part_channels; c++)
+      for (int t = 0; t < part_taps; t++)
+        for (int i = 0; i < CONVOLUTION_ROWS; i++)
+          PART_WEIGHT(i, c, t) = row[i][(first_channel + c) * taps + first_tap + t];
 #endif
     for (int p = first_position; p < last_position; p++) {
       realv sum[CONVOLUTION_ROWS][2];
@@ -61,29 +75,36 @@ kernel void convolution_input(CONVOLUTION_EXTENTS, int rows_first, global const 
       for (int i = 0; i < CONVOLUTION_ROWS; i++) {
         const size_t at = (result + (size_t)i * positions + p) * lane_vectors + g;
         sum[i][0] = sum[i][1] = (realv)(0);
-        if (begin > 0 && first + i < per_group) {
+        if (first_channel + first_tap > 0 && first + i < per_group) {
           sum[i][0] = LOAD(at, out);
           sum[i][1] = LOAD(at + 1, out);
         }
       }
-      size_t channel = moving + (size_t)(begin / taps) * pixels;
-      int t = begin % taps;
-      for (int k = begin; k < end; k++) {
-        const int source = pixel[t * positions + p];
-        if (source >= 0) {
+      int found = part_taps;
+#if VECTOR_WIDTH > 1
+      found = 0;
+      for (int t = 0; t < part_taps; t++) {
+        tap_at[found] = t;
+        source_at[found] = pixel[(first_tap + t) * positions + p];
+        found += source_at[found] >= 0;
+      }
+#endif
+      for (int c = 0; c < part_channels; c++) {
+        const size_t channel = moving + (size_t)(first_channel + c) * pixels;
+        for (int j = 0; j < found; j++) {
+          const int t = PART_TAP(j);
+          const int source = PART_SOURCE(j);
+          if (VECTOR_WIDTH == 1 && source < 0)
+            continue;
           const size_t at = (channel + source) * lane_vectors + g;
           const realv left = LOAD(at, in);
           const realv right = LOAD(at + 1, in);
 #pragma unroll
           for (int i = 0; i < CONVOLUTION_ROWS; i++) {
-            const realv weight = (realv)(CONVOLUTION_WEIGHT(i, k));
+            const realv weight = (realv)(PART_WEIGHT(i, c, t));
             sum[i][0] = fma(weight, left, sum[i][0]);
             sum[i][1] = fma(weight, right, sum[i][1]);
           }
-        }
-        if (++t == taps) {
-          t = 0;
-          channel += pixels;
         }
       }
 #pragma unroll
@@ -95,8 +116,12 @@ kernel void convolution_input(CONVOLUTION_EXTENTS, int rows_first, global const 
         }
       }
     }
-    begin = end;
-  } while (begin < products);
+    first_tap += part_taps;
+    if (first_tap == taps) {
+      first_tap = 0;
+      first_channel += part_channels;
+    }
+  } while (first_channel < depth);
 }
 
 // W moves, and x too unless in is null: adds (x + dx) dW, or forms values where use_table is 0 and
@@ -223,45 +248,53 @@ kernel void convolution_add_weight(CONVOLUTION_EXTENTS, int is_value, global con
 
 // One channel of x moves, all of y does (one group only): in [samples * pixels, lanes]. As
 // convolution_input, once for each channel of the work-item's lanes.
-// Launch: [lane vectors / 2, samples * positions, ceil(filters / CONVOLUTION_ROWS)], as rows_first says.
+// Launch: [lane vectors / 2, samples * ceil(positions / CONVOLUTION_POSITIONS), ceil(filters /
+// CONVOLUTION_ROWS)], as rows_first says.
 kernel void convolution_channel_difference(CONVOLUTION_EXTENTS, int rows_first,
                                            global const int *channel_at,
                                            global const int *pixel, global const real *w,
                                            global const real *in, global real *out) {
   const int g = LANE_ID(rows_first) * 2;
-  const int s = get_global_id(1) / positions;
-  const int p = get_global_id(1) % positions;
+  const int parts = (positions + CONVOLUTION_POSITIONS - 1) / CONVOLUTION_POSITIONS;
+  const int s = get_global_id(1) / parts;
+  const int first_position = get_global_id(1) % parts * CONVOLUTION_POSITIONS;
+  const int last_position = min(first_position + CONVOLUTION_POSITIONS, positions);
   const int first = ROW_ID(rows_first) * CONVOLUTION_ROWS;
   const intv channel[2] = {LANE_INDEX(g, channel_at), LANE_INDEX(g + 1, channel_at)};
   const PositionRange range = position_range(g, channel_at);
   for (int c = range.first; c <= range.last; c++) {
     if (!ANY((channel[0] == (intv)(c)) | (channel[1] == (intv)(c))))
       continue;
-    realv sum[CONVOLUTION_ROWS][2];
+    global const real *row[CONVOLUTION_ROWS];
 #pragma unroll
     for (int i = 0; i < CONVOLUTION_ROWS; i++)
-      sum[i][0] = sum[i][1] = (realv)(0);
-    for (int t = 0; t < taps; t++) {
-      const int source = pixel[t * positions + p];
-      if (source < 0)
-        continue;
-      const size_t at = (size_t)(s * pixels + source) * lane_vectors + g;
-      const realv left = LOAD(at, in);
-      const realv right = LOAD(at + 1, in);
+      row[i] = w + ((size_t)min(first + i, filters - 1) * channels + c) * taps;
+    for (int p = first_position; p < last_position; p++) {
+      realv sum[CONVOLUTION_ROWS][2];
+#pragma unroll
+      for (int i = 0; i < CONVOLUTION_ROWS; i++)
+        sum[i][0] = sum[i][1] = (realv)(0);
+      for (int t = 0; t < taps; t++) {
+        const int source = pixel[t * positions + p];
+        if (source < 0)
+          continue;
+        const size_t at = (size_t)(s * pixels + source) * lane_vectors + g;
+        const realv left = LOAD(at, in);
+        const realv right = LOAD(at + 1, in);
+#pragma unroll
+        for (int i = 0; i < CONVOLUTION_ROWS; i++) {
+          const realv weight = (realv)(row[i][t]);
+          sum[i][0] = fma(weight, left, sum[i][0]);
+          sum[i][1] = fma(weight, right, sum[i][1]);
+        }
+      }
 #pragma unroll
       for (int i = 0; i < CONVOLUTION_ROWS; i++) {
-        const size_t filter = min(first + i, filters - 1);
-        const realv weight = (realv)(w[(filter * channels + c) * taps + t]);
-        sum[i][0] = fma(weight, left, sum[i][0]);
-        sum[i][1] = fma(weight, right, sum[i][1]);
-      }
-    }
-#pragma unroll
-    for (int i = 0; i < CONVOLUTION_ROWS; i++) {
-      const size_t at = ((size_t)(s * filters + first + i) * positions + p) * lane_vectors + g;
-      if (first + i < filters) {
-        STORE_AT_POSITION(sum[i][0], c == range.first, channel[0], c, at, out);
-        STORE_AT_POSITION(sum[i][1], c == range.first, channel[1], c, at + 1, out);
+        const size_t at = ((size_t)(s * filters + first + i) * positions + p) * lane_vectors + g;
+        if (first + i < filters) {
+          STORE_AT_POSITION(sum[i][0], c == range.first, channel[0], c, at, out);
+          STORE_AT_POSITION(sum[i][1], c == range.first, channel[1], c, at + 1, out);
+        }
       }
     }
   }

@@ -51,9 +51,11 @@ private struct ConvolutionLaunch {
         .buffer(call.output),
       ],
       KernelCall.global(
-        call.laneVectors,
-        parts: size.samples * ((size.positions + Self.positions - 1) / Self.positions),
-        blocks: size.groups * blocks, rowsFirst: rowsFirst))
+        call.laneVectors, parts: parts, blocks: size.groups * blocks, rowsFirst: rowsFirst))
+  }
+
+  private var parts: Int {
+    size.samples * ((size.positions + Self.positions - 1) / Self.positions)
   }
 
   private var rowsFirst: Bool {
@@ -97,7 +99,7 @@ private struct ConvolutionLaunch {
         call.input(0), .buffer(call.output),
       ],
       KernelCall.global(
-        call.laneVectors, parts: slice, blocks: (size.filters + Self.rows - 1) / Self.rows,
+        call.laneVectors, parts: parts, blocks: (size.filters + Self.rows - 1) / Self.rows,
         rowsFirst: rowsFirst))
   }
 
