@@ -136,6 +136,44 @@ extension Combine {
     guard let way = BroadcastLanes(call.step.inputShapes, slice: call.step.output.slice) else {
       return
     }
+    guard call.mode == .difference, way.slice == nil else { return oneByOne(call, way) }
+    // A loop of its own for each of those that networks are full of.
+    switch function {
+    case .add: row(by: .add, call, way)
+    case .subtract: row(by: .subtract, call, way)
+    case .multiply: row(by: .multiply, call, way)
+    case .divide: row(by: .divide, call, way)
+    default: row(by: function, call, way)
+    }
+  }
+
+  /// Differences where all of it moves, a row of lanes after the other.
+  @inline(__always)
+  private func row<T: LaneReal>(
+    by function: CombineFunction, _ call: LaneCall<T>, _ way: BroadcastLanes
+  ) {
+    let lanes = call.lanes
+    let tables = Self.tables(function, .difference)
+    withUnsafeTemporaryAllocation(of: T.self, capacity: lanes) { still in
+      still.initialize(repeating: 0)
+      guard let still = still.baseAddress else { return }
+      for e in 0..<way.count {
+        let a = call.inputs[0].map { $0 + way.operand(0, e) * lanes } ?? UnsafePointer(still)
+        let b = call.inputs[1].map { $0 + way.operand(1, e) * lanes } ?? UnsafePointer(still)
+        let output = call.output + e * lanes
+        var c = SIMD4<T>()
+        for table in 0..<tables { c[table] = call.coefficients[table][e] }
+        for lane in 0..<lanes {
+          var kinks = KinkMeter(tiePolicy: call.tiePolicy)
+          output[lane] = function.difference(a[lane], b[lane], c, &kinks)
+          call.flags[lane] |= kinks.flags
+        }
+      }
+    }
+  }
+
+  /// Values, and slices, whose tables each lane reads elsewhere.
+  private func oneByOne<T: LaneReal>(_ call: LaneCall<T>, _ way: BroadcastLanes) {
     let lanes = call.lanes
     let (a, b) = (call.inputs[0], call.inputs[1])
     let tables = Self.tables(function, call.mode)

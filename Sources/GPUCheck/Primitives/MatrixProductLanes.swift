@@ -255,16 +255,28 @@ extension MatrixProduct {
       for m in 0..<size.rows {
         for n in 0..<size.columns {
           let out = call.output + ((batch * size.rows + m) * size.columns + n) * lanes
-          if !isDifference {
-            for lane in 0..<lanes { out[lane] = 0 }
+          let left = batch * size.aStride + m * size.a.row
+          let right = batch * size.bStride + n * size.b.column
+          var lane = 0
+          while lane + LaneVector<T>.scalarCount <= lanes {
+            var sum = isDifference ? UnsafePointer(out).vector(lane) : LaneVector()
+            for k in 0..<size.depth {
+              let at = left + k * size.a.column
+              let factor = a.vector(at * lanes + lane) + (isDifference ? table[at] : 0)
+              sum += factor * b.vector((right + k * size.b.row) * lanes + lane)
+            }
+            out.store(sum, lane)
+            lane += LaneVector<T>.scalarCount
           }
-          for k in 0..<size.depth {
-            let at = batch * size.aStride + m * size.a.row + k * size.a.column
-            let still = isDifference ? table[at] : 0
-            let left = a + at * lanes
-            let right =
-              b + (batch * size.bStride + k * size.b.row + n * size.b.column) * lanes
-            for lane in 0..<lanes { out[lane] += (still + left[lane]) * right[lane] }
+          while lane < lanes {
+            var sum = isDifference ? out[lane] : 0
+            for k in 0..<size.depth {
+              let at = left + k * size.a.column
+              let factor = a[at * lanes + lane] + (isDifference ? table[at] : 0)
+              sum += factor * b[(right + k * size.b.row) * lanes + lane]
+            }
+            out[lane] = sum
+            lane += 1
           }
         }
       }
