@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// The first touch of a driver, in a process that can be spared: some abort or hang where they
 /// should report an error.
@@ -38,17 +39,36 @@ package enum DriverProbe {
     }
   }()
 
-  /// The results of a device's self-test in another process; nil where there cannot be one.
+  /// The results of a device's self-test in other processes; nil where there cannot be any.
   static func selfTest(_ device: Device, _ text: KernelText) -> [SelfTestResult]? {
     guard let program else { return nil }
-    let folder = text.folder.map { ["--kernels", $0] } ?? []
-    switch ask(program, [device.description.selector] + folder) {
+    let precisions = device.description.precisions
+    // A CPU's driver compiles on one core: a process for each precision. A device of its own may serve
+    // one process at a time.
+    let parts = device.description.kind == .cpu ? precisions.map { [$0] } : [precisions]
+    let found = Mutex([[SelfTestResult]?](repeating: nil, count: parts.count))
+    DispatchQueue.concurrentPerform(iterations: parts.count) { part in
+      let results = selfTest(device, text, parts[part], program)
+      found.withLock { $0[part] = results }
+    }
+    let results = found.withLock { $0.compactMap(\.self) }
+    return results.count == parts.count ? results.flatMap(\.self) : nil
+  }
+
+  /// Those of some precisions in one process.
+  private static func selfTest(
+    _ device: Device, _ text: KernelText, _ precisions: [Precision], _ program: URL
+  ) -> [SelfTestResult]? {
+    let arguments =
+      [device.description.selector] + precisions.flatMap { ["--precision", $0.rawValue] }
+      + (text.folder.map { ["--kernels", $0] } ?? [])
+    switch ask(program, arguments) {
     case nil: return nil
     case .success(let answer):
       // A driver may list its devices in another order each time.
       let isOfDevice =
         answer.devices == [device.description.summary]
-        && answer.results.map(\.precision) == device.description.precisions
+        && answer.results.map(\.precision) == precisions
       return isOfDevice ? answer.results : nil
     case .failure(let failure):
       let line = failure.line("the driver of \(device.description.name)", "in its self-test")
@@ -113,7 +133,11 @@ package enum DriverProbe {
 
   /// The other side: lists the devices, or runs the self-test of the one a selector such as `0:0`
   /// stands for, in this process. What is returned goes to stdout and nothing else.
-  package static func answer(_ selector: String?, _ text: KernelText) throws -> Data {
+  ///
+  /// - Parameter precisions: what is tested; nil for all that the device has.
+  package static func answer(
+    _ selector: String?, _ text: KernelText, precisions: [Precision]?
+  ) throws -> Data {
     program = nil
     // If the process that asked is no longer there to end this one.
     alarm(UInt32(seconds.rounded(.up)) + 5)
@@ -124,7 +148,7 @@ package enum DriverProbe {
     let chosen = devices.filter { $0.description.selector == selector }
     return try Answer(
       devices: chosen.map(\.description.summary),
-      results: chosen.flatMap { SelfTest.run($0, text) }
+      results: chosen.flatMap { SelfTest.run($0, text, precisions: precisions) }
     ).encoded()
   }
 }

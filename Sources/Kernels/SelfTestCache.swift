@@ -46,9 +46,11 @@ extension SelfTest {
   }
 
   /// Runs the test in this process.
-  static func run(_ device: Device, _ text: KernelText) -> [SelfTestResult] {
+  static func run(
+    _ device: Device, _ text: KernelText, precisions: [Precision]? = nil
+  ) -> [SelfTestResult] {
     do {
-      return run(ProgramCache(try Context(device), text: text))
+      return run(ProgramCache(try Context(device), text: text), precisions: precisions)
     } catch {
       let line = "\(device.description.name) fails before its self-test: \(error)"
       return [SelfTestResult(device.description, refusal: line)]

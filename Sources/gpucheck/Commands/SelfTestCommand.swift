@@ -21,6 +21,9 @@ struct SelfTestCommand: ParsableCommand {
   @Argument(help: "The device, by its indices such as 0:0; without it the devices are listed.")
   var device: String?
 
+  @Option(help: "Test this precision only, f32 or f64; may be repeated.")
+  var precision: [String] = []
+
   @Option(help: "Read the kernels from this folder.")
   var kernels: String?
 
@@ -28,6 +31,9 @@ struct SelfTestCommand: ParsableCommand {
     // What drivers print on stdout goes to stderr, so that the answer stands alone.
     let output = FileHandle(fileDescriptor: dup(STDOUT_FILENO), closeOnDealloc: true)
     dup2(STDERR_FILENO, STDOUT_FILENO)
-    try output.write(contentsOf: DriverProbe.answer(device, KernelText(folder: kernels)))
+    try output.write(
+      contentsOf: DriverProbe.answer(
+        device, KernelText(folder: kernels),
+        precisions: precision.isEmpty ? nil : precision.compactMap(Precision.init)))
   }
 }
