@@ -42,22 +42,21 @@ enum TextbookProducts {
     -> [Double]
   {
     // One and two spatial axes are three of which the first have one element.
-    let missing = 3 - form.strides.count
-    let ones = [Int](repeating: 1, count: missing)
-    let x = ones + shapes[0].dropFirst(2)
-    let w = ones + shapes[1].dropFirst(2)
-    let stride = ones + form.strides
-    let dilation = ones + form.dilations
-    let before = [Int](repeating: 0, count: missing) + form.padding.map(\.before)
-    let after = [Int](repeating: 0, count: missing) + form.padding.map(\.after)
-    let out = (0..<3).map { (axis: Int) -> Int in
-      let reach = dilation[axis] * (w[axis] - 1) + 1
-      return (x[axis] + before[axis] + after[axis] - reach) / stride[axis] + 1
+    func axes(_ own: [Int], missing: Int) -> SIMD3<Int> {
+      SIMD3([Int](repeating: missing, count: 3 - own.count) + own)
     }
+    let x = axes(Array(shapes[0].dropFirst(2)), missing: 1)
+    let w = axes(Array(shapes[1].dropFirst(2)), missing: 1)
+    let stride = axes(form.strides, missing: 1)
+    let dilation = axes(form.dilations, missing: 1)
+    let before = axes(form.padding.map(\.before), missing: 0)
+    let after = axes(form.padding.map(\.after), missing: 0)
+    let reach = dilation &* (w &- 1) &+ 1
+    let out = (x &+ before &+ after &- reach) / stride &+ 1
     let (samples, channels) = (shapes[0][0], shapes[0][1])
     let (filters, depth) = (shapes[1][0], shapes[1][1])
     let perGroup = filters / form.groups
-    var y = [Double](repeating: 0, count: samples * filters * out.reduce(1, *))
+    var y = [Double](repeating: 0, count: samples * filters * out[0] * out[1] * out[2])
     var at = 0
     inputs[0].withUnsafeBufferPointer { input in
       inputs[1].withUnsafeBufferPointer { weight in
@@ -75,13 +74,12 @@ enum TextbookProducts {
                       for t1 in 0..<w[1] {
                         let i1 = p1 * stride[1] + t1 * dilation[1] - before[1]
                         if i1 < 0 || i1 >= x[1] { continue }
+                        let taps = (((o * depth + c) * w[0] + t0) * w[1] + t1) * w[2]
+                        let pixels = (((firstChannel + c) * x[0] + i0) * x[1] + i1) * x[2]
                         for t2 in 0..<w[2] {
                           let i2 = p2 * stride[2] + t2 * dilation[2] - before[2]
                           if i2 < 0 || i2 >= x[2] { continue }
-                          let tap = ((o * depth + c) * w[0] + t0) * w[1] * w[2] + t1 * w[2] + t2
-                          let pixel =
-                            (((firstChannel + c) * x[0] + i0) * x[1] + i1) * x[2] + i2
-                          sum += weight[tap] * input[pixel]
+                          sum += weight[taps + t2] * input[pixels + i2]
                         }
                       }
                     }
