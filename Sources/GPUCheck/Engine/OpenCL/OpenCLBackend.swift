@@ -62,7 +62,7 @@ package final class OpenCLBackend: Backend {
     let zeros = [Double](repeating: 0, count: graph.layout.count)
     let blank = Baseline(
       graph: graph, parameters: try ParameterVector(layout: graph.layout, values: zeros))
-    let lanes = try lanes(blank, mode, precision, tieRoundoff: 0)
+    let lanes = try lanes(blank, mode, precision, tieRoundoff: 0, profile: nil)
     try lanes.warmUp()
     buildNotes.withLock { $0 += lanes.notes }
   }
@@ -72,7 +72,7 @@ package final class OpenCLBackend: Backend {
   package func prepare(
     _ baseline: Baseline, mode: LaneMode, precision: Precision, tieRoundoff: Double
   ) throws -> any LaneEvaluator {
-    try lanes(baseline, mode, precision, tieRoundoff: tieRoundoff)
+    try lanes(baseline, mode, precision, tieRoundoff: tieRoundoff, profile: profile)
   }
 
   package func prepare(
@@ -115,7 +115,8 @@ package final class OpenCLBackend: Backend {
   }
 
   private func lanes(
-    _ baseline: Baseline, _ mode: LaneMode, _ precision: Precision, tieRoundoff: Double
+    _ baseline: Baseline, _ mode: LaneMode, _ precision: Precision, tieRoundoff: Double,
+    profile: LaneProfile?
   ) throws -> OpenCLLanes {
     let specialisation = specialisation(precision)
     return try OpenCLLanes(
