@@ -187,11 +187,6 @@ package struct LaneBatch: Sendable {
 
   package var count: Int { components.count }
 
-  mutating func reserveCapacity(_ lanes: Int) {
-    components.reserveCapacity(lanes)
-    moves.reserveCapacity(lanes)
-  }
-
   /// Adds a lane.
   mutating func append(_ component: Int32, _ move: Double) {
     components.append(component)

@@ -88,6 +88,10 @@ package struct LaneStep: Sendable {
     return output.layout == .full && inputs.allSatisfy { $0 == nil || $0?.layout == .full }
   }
 
+  /// Whether a device may take the step in one kernel with another and what stands between them: all go
+  /// element by element, through outputs of one shape (kernels/fused.cl).
+  func joins(rowOf first: LaneStep) -> Bool { goesByElements && outputShape == first.outputShape }
+
   /// Whether an element of the output needs, of an input, the element at its own place only.
   package func isElementwise(in input: Int) -> Bool {
     switch action {
@@ -260,14 +264,10 @@ private struct LanePlanBuilder {
     return indices.count - 1
   }
 
-  /// The last of the steps that go element by element through outputs of one shape, from one of them on.
+  /// The last of the steps that a device may take together with one that goes element by element.
   private func endOfRow(_ position: Int) -> Int {
     var end = position
-    while end + 1 < steps.count, steps[end + 1].goesByElements,
-      steps[end + 1].outputShape == steps[position].outputShape
-    {
-      end += 1
-    }
+    while end + 1 < steps.count, steps[end + 1].joins(rowOf: steps[position]) { end += 1 }
     return end
   }
 

@@ -1,6 +1,11 @@
 import Kernels
 
 extension Combine {
+  /// The name of a rule function of combine_rules.cl.
+  static func rule(_ function: String, _ mode: LaneMode) -> String {
+    "of_two_\(function)_\(mode.rawValue)"
+  }
+
   package func kernelUnits(_ mode: LaneMode) -> [KernelUnit] {
     CombineArguments.units(function.rawValue, mode, tables: Self.tables(function, mode), values: 1)
   }
@@ -45,7 +50,7 @@ private struct CombineArguments: KernelArguments {
       KernelUnit(
         file: "combine.cl",
         defines: [
-          ("KERNEL", name(function, mode)), ("RULE", "of_two_\(function)_\(mode.rawValue)"),
+          ("KERNEL", name(function, mode)), ("RULE", Combine.rule(function, mode)),
           ("TABLES", "\(tables)"), ("VALUES", mode == .value ? "\(values)" : "0"),
         ]),
     ]

@@ -44,13 +44,12 @@ package struct Element: Primitive {
 
   package func kernelUnits(_ mode: LaneMode) -> [KernelUnit] {
     let kernel = function.kernel
-    let rule = "\(kernel.rule)_\(mode.rawValue)"
     return kernel.files.map { KernelUnit(file: $0) } + [
       KernelUnit(
         file: "element.cl",
         defines: [
           ("KERNEL", kernelName(mode)),
-          ("RULE", rule),
+          ("RULE", kernel.function(mode)),
           ("COEFFICIENTS", "\(kernel.coefficients)"),
           ("KINKS", kernel.kinks ? "1" : "0"),
         ])

@@ -35,12 +35,12 @@ extension Operator {
       let kernel = function.kernel
       return FusedRule(
         units: kernel.files.map { KernelUnit(file: $0) },
-        function: "\(kernel.rule)_difference", tables: kernel.coefficients, operands: 1,
+        function: kernel.function(.difference), tables: kernel.coefficients, operands: 1,
         attributes: (0..<3).map { function.attributes[$0] }, kinks: kernel.kinks)
     case .combine(let function):
       return FusedRule(
         units: [KernelUnit(file: "combine_rules.cl")],
-        function: "of_two_\(function.rawValue)_difference",
+        function: Combine.rule(function.rawValue, .difference),
         tables: Combine.tables(function, .difference), leading: "(realv)(0)", operands: 2,
         kinks: true)
     default: return nil

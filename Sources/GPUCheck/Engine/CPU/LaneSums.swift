@@ -3,7 +3,7 @@ import CLanes
 /// Σ_k weight(k)·row(k) in every lane, for `outs` results: the innermost loop of whatever the host
 /// multiplies. Sums are formed in the order of k, so that no lane depends on its neighbours.
 struct LaneSums {
-  private(set) var shape: LaneProducts
+  private var shape: LaneProducts
 
   /// Weights of output o and term k at o·outStride + k·depthStride, the row of term k at k·rowStride,
   /// outputs of o at o·outputStride; a row and an output are `[lanes]`.

@@ -4,8 +4,7 @@ import Kernels
 /// takes them as one kernel (kernels/fused.cl), in which what one gives the next never leaves registers.
 package struct FusedSteps {
   private let members: [(step: LaneStep, rule: FusedRule)]
-  /// What comes from outside, once each, and where it stands for an element e of the output.
-  private let inputs: [(operand: LaneOperand, place: String)]
+  private let inputs: [Input]
   /// Members whose output others read.
   private let stored: [Int]
   /// The kernel's name: the steps', and a number that stands for all of the text.
@@ -34,6 +33,16 @@ package struct FusedSteps {
 
   private var elements: Int { members.first?.step.outputElements ?? 0 }
 
+  /// What comes from outside.
+  private struct Input {
+    var operand: LaneOperand
+    /// Where it stands for an element e of the output, in OpenCL C.
+    var place: String
+    /// A member that reads it, and as which of its inputs.
+    var member: Int
+    var number: Int
+  }
+
   // MARK: Finding them
 
   /// The steps of a plan in order: those that go together, and the others by themselves.
@@ -44,7 +53,7 @@ package struct FusedSteps {
       var end = at
       if fuses, mode == .difference {
         while end < plan.steps.count, end - at < mostMembers,
-          canJoin(plan.steps[end], plan.steps[at..<end])
+          plan.steps[end].joins(rowOf: plan.steps[at])
         {
           end += 1
         }
@@ -71,15 +80,11 @@ package struct FusedSteps {
     case fused(FusedSteps)
   }
 
-  private static func canJoin(_ step: LaneStep, _ group: ArraySlice<LaneStep>) -> Bool {
-    step.goesByElements && group.first.map { $0.outputShape == step.outputShape } ?? true
-  }
-
   /// Nil where the steps cannot be one kernel.
   private init?(_ plan: LanePlan, _ range: Range<Int>) {
     let steps = plan.steps[range]
     var members: [(step: LaneStep, rule: FusedRule)] = []
-    var inputs: [(operand: LaneOperand, place: String)] = []
+    var inputs: [Input] = []
     var lines: [String] = []
     var parameters: [String] = []
     var names: [String] = []
@@ -101,7 +106,9 @@ package struct FusedSteps {
         }
         guard let place = Self.place(of: input, in: step) else { return nil }
         let known = inputs.firstIndex { $0.operand == operand && $0.place == place }
-        if known == nil { inputs.append((operand, place)) }
+        if known == nil {
+          inputs.append(Input(operand: operand, place: place, member: number, number: input))
+        }
         operands.append("x\(known ?? inputs.count - 1)")
       }
       let tables = (0..<rule.tables).map { "(realv)(t\(number)_\($0)[e])" }
@@ -191,11 +198,7 @@ package struct FusedSteps {
       arguments += (0..<member.rule.tables).map { call.coefficient($0) }
       arguments += member.rule.attributes.map { .real($0) }
     }
-    for input in inputs {
-      let reader = members.indices.first { members[$0].step.inputs.contains(input.operand) } ?? 0
-      let number = members[reader].step.inputs.firstIndex(of: input.operand) ?? 0
-      arguments.append(calls[reader].input(number))
-    }
+    arguments += inputs.map { calls[$0.member].input($0.number) }
     arguments += stored.map { .buffer(calls[$0].output) }
     arguments.append(.buffer(first.flags))
     return Launch(

@@ -56,4 +56,7 @@ package struct ElementKernel: Sendable {
   package var coefficients: Int
   /// Whether the rules report kinks.
   package var kinks = false
+
+  /// The rule function's name in OpenCL C.
+  package func function(_ mode: LaneMode) -> String { "\(rule)_\(mode.rawValue)" }
 }
