@@ -4,7 +4,7 @@
 
 parameters.svg   n-128-10, all parameters, n from 49 to 3,136
 batch.svg        784-128-10, all parameters, batch 4 to 256
-depth.svg        64, one to eight layers of 128, 10; a sample, extrapolated
+depth.svg        64, one to eight layers of 128, 10
 lanes.svg        64-128-128-128-10, samples of 32 to 16,384 components
 
 Each has the evaluation time of every device, the NumPy loop's, and the floor,
@@ -46,14 +46,12 @@ PATIENCE = 2
 
 @dataclass(frozen=True)
 class Point:
-    """A network on a plot: where it stands, and what is checked of it; a
-    sample may be extrapolated to all."""
+    """A network on a plot: where it stands, and what is checked of it."""
 
     x: float
     sizes: tuple
     batch: int = 32
     sample: int | None = None
-    extrapolate: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,8 +86,7 @@ def plots(quick):
              tuple(Point(batch, (784, 128, 10), batch)
                    for batch in some([4, 8, 16, 32, 64, 128, 256]))),
         Plot("depth", "64, layers of 128, 10; batch 32", "layers of 128",
-             tuple(Point(depth, sizes, 32, 4096 if depth > 1 else None, True)
-                   for depth, sizes in deep)),
+             tuple(Point(depth, sizes) for depth, sizes in deep)),
         Plot("lanes", "64-128-128-128-10, batch 32", "lanes",
              tuple(Point(n, (64, 128, 128, 128, 10), 32, n)
                    for n in some([32, 128, 512, 2048, 8192, 16384])),
@@ -125,9 +122,7 @@ class Bench:
             report, _ = self.gpucheck.check(
                 case, row, self.folder / "caches", more)
             found.append(report["seconds"]["evaluation"])
-        checked = counts(report)
-        scale = case.scale(checked, "difference") if point.extrapolate else 1
-        return statistics.median(found) * scale, checked
+        return statistics.median(found), counts(report)
 
     def loop(self, problem, count):
         """Seconds the NumPy loop would take for so many components."""
@@ -150,10 +145,7 @@ class Bench:
                         continue
                     seconds, checked = self.ours(
                         case, point, device, precision)
-                    if not point.extrapolate:
-                        components = sum(checked.values())
-                    else:
-                        checked = case.counts
+                    components = sum(checked.values())
                     if plot.lanes:
                         x = 2 * sum(case.lanes(checked).values())
                     name = f"{device['platform'] or 'CPU'} {precision}"

@@ -7,6 +7,7 @@
 //
 // CHAIN_WIDTH       the widest layer
 // CHAIN_DEEP        defined where there are more than two layers
+// LINEAR_TERMS      how many terms the second series of moments has, 1 or SERIES_TERMS
 // RULE, COEFFICIENTS, KINKS  the hidden layers' function, as for element.cl; none where not defined
 // SERIES            defined where the function has a Taylor series for small steps as well
 // LAST_RULE, LAST_COEFFICIENTS, LAST_KINKS  that of the last layer, whose elements are then summed;
@@ -28,6 +29,7 @@
 #define CHAIN_FEW 4
 #define CHAIN_COLUMNS 6
 #define SERIES_TERMS 5
+#define MOMENT_TERMS (SERIES_TERMS + LINEAR_TERMS)
 
 #ifndef LAST_RULE
 CROSS_ENTROPY_STEP(chain_cross_entropy, private)
@@ -251,11 +253,15 @@ static inline void add_cost(const Chain *chain, int s, int outs, const real *z, 
   }
 }
 
-// The same from a step t of one unit that all classes see: d_c = w_c t, so that
-// sum over c of p_c expm1(d_c) is a series in t. Its terms, the moments sum of p_c w_c^n / n!, are
-// m, and after them stands the sum of q_c w_c.
+// The same from a step t of one unit: what it does to the classes is a series in t, and so are the sum
+// over c of p_c expm1(d_c), whose terms are m, and that of q_c d_c, whose terms stand after them.
 ALWAYS_INLINE realv moment_step(realv t, const realv *m, real mass) {
-  return fma((realv)(mass), small_log1p(sum_series(t, m)), -m[SERIES_TERMS] * t);
+#if LINEAR_TERMS == 1
+  const realv linear = m[SERIES_TERMS] * t;
+#else
+  const realv linear = sum_series(t, m + SERIES_TERMS);
+#endif
+  return fma((realv)(mass), small_log1p(sum_series(t, m)), -linear);
 }
 #endif
 
@@ -347,7 +353,7 @@ kernel void chain_difference(int lane_vectors, int samples, int layers, int entr
   }
   const int moments = LAYER_MOMENTS(chain, entry);
   const int function_terms = LAYER_ELEMENTS(chain, entry) < 0 ? 0 : HIDDEN_TERMS;
-  units.terms = function_terms + (moments < 0 ? 0 : SERIES_TERMS + 1);
+  units.terms = function_terms + (moments < 0 ? 0 : MOMENT_TERMS);
 #pragma unroll
   for (int v = 0; v < 2; v++) {
     const intv block = units.unit[v] / VECTOR_WIDTH;
@@ -388,12 +394,12 @@ kernel void chain_difference(int lane_vectors, int samples, int layers, int entr
     maskv is_known[2] = {(maskv)(0), (maskv)(0)};
 #ifndef LAST_RULE
     if (moments >= 0) {
-      realv m0[SERIES_TERMS + 1];
-      realv m1[SERIES_TERMS + 1];
+      realv m0[MOMENT_TERMS];
+      realv m1[MOMENT_TERMS];
       if (units.is_block)
-        load_units(tables, &units, true, s, function_terms, SERIES_TERMS + 1, m0, m1);
+        load_units(tables, &units, true, s, function_terms, MOMENT_TERMS, m0, m1);
       else
-        load_units(tables, &units, false, s, function_terms, SERIES_TERMS + 1, m0, m1);
+        load_units(tables, &units, false, s, function_terms, MOMENT_TERMS, m0, m1);
       known[0] = moment_step(moved[0], m0, c3[s]);
       known[1] = moment_step(moved[1], m1, c3[s]);
       is_known[0] = fabs(moved[0]) <= (realv)(tables[moments]);

@@ -172,7 +172,7 @@ import Testing
       for backend in [chain, scalar, Self.cpu] as [any Backend] {
         let found = try lanes(baseline, backend, precision)
         for (segment, part) in graph.layout.segments.enumerated() {
-          for step in [1e-5, 1e-4, 1e-3, 0.25].map({ Double(Float($0)) }) {
+          for step in [1e-8, 1e-5, 1e-4, 1e-3, 0.25].map({ Double(Float($0)) }) {
             let batch = batch(segment, part.count, step: step)
             let (a, b) = (try found.evaluate(batch), try expected.evaluate(batch))
             let size = b.values.map(\.magnitude).max() ?? 0

@@ -126,10 +126,8 @@ public final class Checker: Sendable {
     progress.clock?.enter("rounding errors")
     let components = problem.graph.layout.sample(options.sample, seed: options.seed)
     let scales = ErrorScales(baseline, at: components, of: problem.gradient.elementType)
+    let baseline = baseline.wanting(components.count)
     progress.clock?.enter("tables and buffers")
-    let prepare = { @Sendable (backend: any Backend, mode: LaneMode, precision: Precision) in
-      try backend.prepare(baseline, mode: mode, precision: precision, tieRoundoff: tieRoundoff)
-    }
     let judge = TextbookEvaluator(baseline)
     let textbook = LanePool(judge, name: "textbook")
     let mode = options.evaluator.mode
@@ -137,7 +135,7 @@ public final class Checker: Sendable {
       options.evaluator == .textbook
       ? LanePool(judge, name: "textbook", journal: journal?.section(0))
       : try crew.pool(mode, precision, journal: journal?.section(0)) {
-        try prepare($0, mode, precision)
+        try $0.prepare(baseline, mode: mode, precision: precision, tieRoundoff: tieRoundoff)
       } audit: { twin in
         LaneAudit(
           twin: twin, layout: problem.graph.layout, scales: scales.lanes, cost: baseline.cost,
@@ -148,7 +146,9 @@ public final class Checker: Sendable {
       isExact
       ? pool
       : LanePool(
-        try prepare(CPUBackend(), .difference, .f64), name: CPUBackend().name,
+        try CPUBackend().prepare(
+          baseline.wanting(0), mode: .difference, precision: .f64, tieRoundoff: tieRoundoff),
+        name: CPUBackend().name,
         journal: journal?.section(1))
     let perturbation = { (pool: LanePool) in
       Perturbation(

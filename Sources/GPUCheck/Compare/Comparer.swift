@@ -41,7 +41,7 @@ public final class Comparer: Sendable {
     let components = graph.layout.sample(options.sample, seed: options.seed)
     try HostMemory.require(
       graph, checked: components.count.multiplied(by: kinds.count) ?? .max, limit: memoryLimit)
-    let baseline = Baseline(graph: graph, parameters: parameters)
+    let baseline = Baseline(graph: graph, parameters: parameters).wanting(components.count)
     guard baseline.cost.isFinite else {
       throw InputError(
         "the cost at θ is \(baseline.cost), expected a finite number",

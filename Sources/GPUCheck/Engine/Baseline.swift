@@ -16,6 +16,9 @@ package struct Baseline: Sendable {
   /// The variance of each node's rounding error in units of u², in whatever precision it is
   /// computed; nil for what is given, which is exact.
   package let variances: [[Double]?]
+  /// How many components lanes are wanted of, nil for all: what is formed once for all of them pays where
+  /// these are many.
+  package private(set) var wanted: Int?
 
   /// Runs the forward pass.
   package init(graph: Graph, parameters: ParameterVector) {
@@ -50,6 +53,13 @@ package struct Baseline: Sendable {
     self.values = values
     self.moving = moving
     self.variances = variances
+  }
+
+  /// The same for lanes of so many components.
+  package func wanting(_ components: Int) -> Baseline {
+    var baseline = self
+    baseline.wanted = components
+    return baseline
   }
 
   /// J: the sum of the terms.

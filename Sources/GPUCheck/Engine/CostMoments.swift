@@ -1,70 +1,103 @@
+import Foundation
 import Kernels
 
-/// The softmax cross-entropy at the end of a chain as a function of one unit's step t, where the logits
-/// see nothing else: class c moves by w_c·t relative to the largest target y, and what is summed over
-/// classes, Σ p_c·expm1(w_c·t), is a series in t. Its terms are the moments Σ p_c·w_cⁿ/n! of every sample
-/// and unit, formed once for all lanes.
+/// The softmax cross-entropy at the end of a chain as a function of one unit's step t in a sample: class c
+/// moves by δ_c(t) relative to the largest target y, and Σ p_c·expm1(δ_c(t)) and Σ q_c·δ_c(t) are series in
+/// t (`StepSeries`). Their terms belong to the unit and the sample, and are formed once for all lanes.
 struct CostMoments {
-  /// Each `[samples, units]`: the moments, and last Σ q_c·w_c.
+  /// Each `[samples, units]`: the terms of the first series, then those of the second, which has but one
+  /// where no layer lies between.
   let terms: [[Double]]
-  /// The largest |w_c| of all.
+  /// A series' nth term is at most the nth power of it.
   private let reach: Double
 
-  /// As many as small steps need.
-  private static let order = ElementFunction.seriesTerms
-  /// How many tables there are.
-  static let count = order + 1
-  /// The most multiplications that forming them may take: few, beside lanes that save as many each.
-  private static let mostWork = 1 << 26
+  /// How many terms the second series has: SERIES_TERMS of kernels/chain.cl, or one.
+  static func linearTerms(_ chain: LaneChain) -> Int {
+    chain.layers.count > 2 ? StepSeries.order : 1
+  }
 
-  /// The largest |t| for which the series serves: SMALL of kernels/small.cl for every class.
+  /// The largest |t| for which the series serves: SMALL of kernels/small.cl for all that moves.
   func largestStep(_ precision: Precision) -> Double {
     let small =
       precision == .f64 ? Double.smallStep : Double(Float.smallStep)
-    // Beyond that the powers of w could overflow.
+    // Beyond that powers could overflow.
     return reach <= 0x1p16 ? small / max(1, reach) : -1
   }
 
-  /// The moments of a layer's units; nil where they are not those that the logits see, or not worth it.
+  /// The moments of a layer's units; nil where a function behind them has no series, or too few lanes are
+  /// wanted of them.
   init?(_ chain: LaneChain, layer number: Int, _ baseline: Baseline) {
     guard case .crossEntropy(let cost) = chain.cost, let last = chain.layers.last,
-      number >= chain.layers.count - 2
-    else { return nil }
-    let units = chain.layers[number].outs
-    let classes = last.outs
-    guard chain.samples * units * classes * Self.order <= Self.mostWork,
+      let way = StepSeries(chain, from: number, baseline),
+      Self.isWorthIt(Double(chain.samples) * Double(way.work), chain, layer: number, baseline),
       case let tables = baseline.coefficients(cost, mode: .difference, tieRoundoff: 0),
       tables.count == 4, let p = baseline.numbers(tables[0]),
       let q = baseline.numbers(tables[1]), let label = baseline.numbers(tables[2])
     else { return nil }
-    let isLast = number == chain.layers.count - 1
-    let weights = baseline.values[last.weights]
-    var terms = [[Double]](
-      repeating: [Double](repeating: 0, count: chain.samples * units), count: Self.count)
-    var reach = 0.0
-    for sample in 0..<chain.samples {
-      let y = Int(label[sample])
-      for unit in 0..<units {
-        let weight = { (c: Int) -> Double in
-          isLast ? (c == unit ? 1 : 0) : weights[c * last.outStride + unit * last.inStride]
-        }
-        let own = weight(y)
-        // Σ p·wⁿ/n! and, last, Σ q·w.
-        var sums = SIMD8<Double>()
-        for c in 0..<classes where c != y {
-          let w = weight(c) - own
-          reach = max(reach, w.isNaN ? .infinity : w.magnitude)
-          var term = p[sample * classes + c]
-          for n in 0..<Self.order {
-            term *= w / Double(n + 1)
-            sums[n] += term
+    let (samples, units, classes) = (chain.samples, way.units, last.outs)
+    let count = StepSeries.order + Self.linearTerms(chain)
+    let blocks = (units + StepSeries.block - 1) / StepSeries.block
+    var all = [Double](repeating: 0, count: samples * count * units)
+    var reaches = [Double](repeating: 0, count: samples * blocks)
+    all.withUnsafeMutableBufferPointer { all in
+      reaches.withUnsafeMutableBufferPointer { reaches in
+        // Each task writes places of its own.
+        nonisolated(unsafe) let (all, reaches) = (all, reaches)
+        DispatchQueue.concurrentPerform(iterations: samples * blocks) { task in
+          guard let start = all.baseAddress else { return }
+          let (sample, first) = (task / blocks, task % blocks * StepSeries.block)
+          let chosen = first..<min(first + StepSeries.block, units)
+          let row = sample * classes..<(sample + 1) * classes
+          reaches[task] = way.logits(sample, of: chosen) { logits in
+            Self.sum(
+              logits, chosen.count, p: p[row], q: q[row], target: Int(label[sample]),
+              to: start + sample * count * units + first, stride: units,
+              linear: count - StepSeries.order)
           }
-          sums[Self.order] += q[sample * classes + c] * w
         }
-        for n in 0...Self.order { terms[n][sample * units + unit] = sums[n] }
       }
     }
-    self.terms = terms
-    self.reach = reach
+    terms = (0..<count).map { term -> [Double] in
+      (0..<samples).flatMap { sample -> ArraySlice<Double> in
+        let first = (sample * count + term) * units
+        return all[first..<first + units]
+      }
+    }
+    reach = reaches.max() ?? 0
+  }
+
+  /// Whether lanes save more than so many multiplications, which forming the terms takes.
+  private static func isWorthIt(
+    _ work: Double, _ chain: LaneChain, layer number: Int, _ baseline: Baseline
+  ) -> Bool {
+    let all = baseline.graph.layout.count
+    let wanted = baseline.wanted ?? all
+    guard wanted > 0, chain.entries.contains(where: { $0?.layer == number }) else { return false }
+    // Two lanes for each of a unit's inputs would go the same way.
+    let lanes = 2 * Double(wanted) / Double(max(1, all)) * Double(chain.layers[number].ins)
+    return work <= (lanes >= Double(4 * StepSeries.order) ? 0x1p32 : 0x1p26)
+  }
+
+  /// Adds up the classes' series of some units in a sample; the sums' terms stand `stride` apart. Returns
+  /// how far they reach.
+  private static func sum(
+    _ logits: UnsafePointer<Double>, _ units: Int, p: ArraySlice<Double>, q: ArraySlice<Double>,
+    target y: Int, to sums: UnsafeMutablePointer<Double>, stride: Int, linear: Int
+  ) -> Double {
+    let size = StepSeries.order * units
+    var largest = StepSeries.Terms()
+    for (c, (p, q)) in zip(p, q).enumerated() where c != y {
+      for unit in 0..<units {
+        let step =
+          StepSeries.terms(logits + c * size + unit, units)
+          - StepSeries.terms(logits + y * size + unit, units)
+        StepSeries.formLargest(&largest, step)
+        let growth = StepSeries.expMinusOne(step)
+        let own = sums + unit
+        for n in 0..<StepSeries.order { own[n * stride] += p * growth[n] }
+        for n in 0..<linear { own[(StepSeries.order + n) * stride] += q * step[n] }
+      }
+    }
+    return StepSeries.reach(largest)
   }
 }

@@ -19,6 +19,9 @@ final class ChainLanes<T: LaneReal>: Sendable {
     /// `[blocks, samples, unitTerms, width]`.
     let units: ChainTable<T>
     let unitTerms: Int
+    /// How many of them are the function's, and how many the moments' second series.
+    let functionTerms: Int
+    let linearTerms: Int
     /// The largest step that the moments serve, which stand last among a unit's terms; nil without.
     let largestStep: T?
     /// What the layer reads, `[samples, ins]`.
@@ -36,6 +39,8 @@ final class ChainLanes<T: LaneReal>: Sendable {
       units = ChainTable(
         terms.units(samples: chain.samples, outs: layer.outs, width: ChainLanes.width))
       unitTerms = terms.all.count
+      functionTerms = terms.function.count
+      linearTerms = CostMoments.linearTerms(chain)
       largestStep = terms.moments.map { T($0.largestStep(T.precision)) }
       x = ChainTable(baseline.values[layer.x])
     }
@@ -141,7 +146,7 @@ final class ChainLanes<T: LaneReal>: Sendable {
       guard walk.isMoving else { continue }
       if let largest = layer.largestStep {
         walk.addMoments(
-          layer.unitTerms - CostMoments.count, largest: largest, mass: cost[3][sample])
+          layer.functionTerms, layer.linearTerms, largest: largest, mass: cost[3][sample])
         if walk.known == ChainWalk<T>.all { continue }
       } else {
         walk.known = 0

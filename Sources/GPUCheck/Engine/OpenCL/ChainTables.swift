@@ -12,6 +12,8 @@ struct ChainTables {
   private let inputs: [Buffer]
   /// The cost's tables.
   private let cost: [Buffer?]
+  /// How many terms each layer's moments have; 0 where it has none.
+  private let moments: [Int]
   let byteCount: Int
 
   /// The blocks that weights are packed in: CHAIN_ROWS and CHAIN_FEW of chain.cl.
@@ -24,6 +26,7 @@ struct ChainTables {
     self.chain = chain
     var table: [Double] = []
     var places: [Int32] = []
+    var moments: [Int] = []
     for (number, layer) in chain.layers.enumerated() {
       places += [Int32(layer.outs), Int32(layer.ins), Int32(table.count)]
       // Lanes begin at the first layer's outputs, or behind it.
@@ -35,7 +38,9 @@ struct ChainTables {
       table += terms.units(samples: chain.samples, outs: layer.outs, width: width)
       places.append(terms.moments == nil ? -1 : Int32(table.count))
       if let moments = terms.moments { table.append(moments.largestStep(precision)) }
+      moments.append(terms.moments?.terms.count ?? 0)
     }
+    self.moments = moments
     layers = try Buffer(context, elements: places)
     tables = try Buffer(context, reals: table, precision)
     inputs = try chain.layers.map {
@@ -70,13 +75,15 @@ struct ChainTables {
 
   static let kernel = "chain_difference"
 
-  /// Multiply-adds of a lane from where it enters, and how many inputs a unit has there.
+  /// Multiply-adds of a lane from where it enters, with steps that its moments serve where it has any, and
+  /// how many inputs a unit has there.
   func cost(_ entry: LanePlan.ChainEntry) -> (work: Double, inputs: Int) {
     let after = chain.layers.dropFirst(entry.layer + 1)
     // The first layer after it meets one moving input.
     let products = after.dropFirst().reduce(after.first?.outs ?? 1) { $0 + $1.ins * $1.outs }
+    let moments = moments[entry.layer]
     let inputs = entry.isBias ? 1 : chain.layers[entry.layer].ins
-    return (Double(chain.samples) * Double(products), inputs)
+    return (Double(chain.samples) * Double(moments > 0 ? moments : products), inputs)
   }
 
   /// The samples that lanes are taken through.
@@ -123,6 +130,7 @@ extension LaneChain {
     var files = ["small.cl", "cross_entropy.cl"]
     var defines = [("CHAIN_WIDTH", "\(width)")]
     if layers.count > 2 { defines.append(("CHAIN_DEEP", "1")) }
+    defines.append(("LINEAR_TERMS", "\(CostMoments.linearTerms(self))"))
     if let hidden {
       files += hidden.kernel.files
       defines += Self.defines(of: hidden, "")

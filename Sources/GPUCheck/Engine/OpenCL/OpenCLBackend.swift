@@ -61,7 +61,8 @@ package final class OpenCLBackend: Backend {
     // Any θ will do, and zeros are at hand.
     let zeros = [Double](repeating: 0, count: graph.layout.count)
     let blank = Baseline(
-      graph: graph, parameters: try ParameterVector(layout: graph.layout, values: zeros))
+      graph: graph, parameters: try ParameterVector(layout: graph.layout, values: zeros)
+    ).wanting(0)
     let lanes = try lanes(blank, mode, precision, tieRoundoff: 0, profile: nil)
     try lanes.warmUp()
     buildNotes.withLock { $0 += lanes.notes }
