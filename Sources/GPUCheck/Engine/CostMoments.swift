@@ -66,16 +66,19 @@ struct CostMoments {
     reach = reaches.max() ?? 0
   }
 
-  /// Whether lanes save more than so many multiplications, which forming the terms takes.
+  /// Whether lanes save more than so many multiplications, which forming the terms takes: as much as
+  /// `order` lanes of every unit.
   private static func isWorthIt(
     _ work: Double, _ chain: LaneChain, layer number: Int, _ baseline: Baseline
   ) -> Bool {
-    let all = baseline.graph.layout.count
-    let wanted = baseline.wanted ?? all
-    guard wanted > 0, chain.entries.contains(where: { $0?.layer == number }) else { return false }
-    // Two lanes for each of a unit's inputs would go the same way.
-    let lanes = 2 * Double(wanted) / Double(max(1, all)) * Double(chain.layers[number].ins)
-    return work <= (lanes >= Double(4 * StepSeries.order) ? 0x1p32 : 0x1p26)
+    let all = max(1, baseline.graph.layout.count)
+    let share = Double(baseline.wanted ?? all) / Double(all)
+    // Two lanes for a bias, and for each of a unit's inputs.
+    let lanes = chain.entries.reduce(0.0) { lanes, entry in
+      guard let entry, entry.layer == number else { return lanes }
+      return lanes + 2 * share * Double(entry.isBias ? 1 : chain.layers[number].ins)
+    }
+    return lanes >= Double(2 * StepSeries.order) && work <= 0x1p32
   }
 
   /// Adds up the classes' series of some units in a sample; the sums' terms stand `stride` apart. Returns
