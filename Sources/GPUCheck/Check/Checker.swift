@@ -126,7 +126,8 @@ public final class Checker: Sendable {
     progress.clock?.enter("rounding errors")
     let components = problem.graph.layout.sample(options.sample, seed: options.seed)
     let scales = ErrorScales(baseline, at: components, of: problem.gradient.elementType)
-    let baseline = baseline.wanting(components.count)
+    // Per unit only those that are looked at again.
+    let baseline = baseline.wanting(options.isPerUnit ? 0 : components.count)
     progress.clock?.enter("tables and buffers")
     let judge = TextbookEvaluator(baseline)
     let textbook = LanePool(judge, name: "textbook")
