@@ -28,8 +28,9 @@ struct CostMoments {
   /// wanted of them.
   init?(_ chain: LaneChain, layer number: Int, _ baseline: Baseline) {
     guard case .crossEntropy(let cost) = chain.cost, let last = chain.layers.last,
+      Self.lanes(chain, layer: number, baseline) >= Double(2 * StepSeries.order),
       let way = StepSeries(chain, from: number, baseline),
-      Self.isWorthIt(Double(chain.samples) * Double(way.work), chain, layer: number, baseline),
+      Double(chain.samples) * Double(way.work) <= Self.mostWork,
       case let tables = baseline.coefficients(cost, mode: .difference, tieRoundoff: 0),
       tables.count == 4, let p = baseline.numbers(tables[0]),
       let q = baseline.numbers(tables[1]), let label = baseline.numbers(tables[2])
@@ -66,19 +67,18 @@ struct CostMoments {
     reach = reaches.max() ?? 0
   }
 
-  /// Whether lanes save more than so many multiplications, which forming the terms takes: as much as
-  /// `order` lanes of every unit.
-  private static func isWorthIt(
-    _ work: Double, _ chain: LaneChain, layer number: Int, _ baseline: Baseline
-  ) -> Bool {
+  /// The most multiplications that forming the terms may take. They are as many as `order` lanes of every
+  /// unit take by the long way.
+  private static let mostWork = 0x1p32
+
+  /// How many lanes are wanted of a unit: two for a bias, and for each of its inputs.
+  private static func lanes(_ chain: LaneChain, layer number: Int, _ baseline: Baseline) -> Double {
     let all = max(1, baseline.graph.layout.count)
     let share = Double(baseline.wanted ?? all) / Double(all)
-    // Two lanes for a bias, and for each of a unit's inputs.
-    let lanes = chain.entries.reduce(0.0) { lanes, entry in
+    return chain.entries.reduce(0.0) { lanes, entry in
       guard let entry, entry.layer == number else { return lanes }
       return lanes + 2 * share * Double(entry.isBias ? 1 : chain.layers[number].ins)
     }
-    return lanes >= Double(2 * StepSeries.order) && work <= 0x1p32
   }
 
   /// Adds up the classes' series of some units in a sample; the sums' terms stand `stride` apart. Returns
