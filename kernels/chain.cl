@@ -7,7 +7,6 @@
 //
 // CHAIN_WIDTH       the widest layer
 // CHAIN_DEEP        defined where there are more than two layers
-// LINEAR_TERMS      how many terms the second series of moments has, 1 or SERIES_TERMS
 // RULE, COEFFICIENTS, KINKS  the hidden layers' function, as for element.cl; none where not defined
 // SERIES            defined where the function has a Taylor series for small steps as well
 // LAST_RULE, LAST_COEFFICIENTS, LAST_KINKS  that of the last layer, whose elements are then summed;
@@ -18,8 +17,9 @@
 // [blocks, in, CHAIN_ROWS]; the outputs that are left over make one more block, of CHAIN_FEW rows where
 // that is enough. Missing rows are 0.
 // its elements: what the function of each needs, [samples, out, HIDDEN_TERMS]: coefficients, series;
-// its units: the same for lanes of neighbouring units, and after it the cost's moments where it has
-// any, [blocks of VECTOR_WIDTH units, samples, terms, VECTOR_WIDTH].
+// its units: the same for lanes of neighbouring units, and after it the SERIES_TERMS of the cost's
+// moments where it has any, [blocks of VECTOR_WIDTH units, samples, terms, VECTOR_WIDTH]; moments are of
+// the step that the function meets where it has a series, and elsewhere of what it makes of the step.
 // layer [layers, CHAIN_COLUMNS]: outs; ins; where its weights, its elements and its units begin; where
 // the largest step stands that moments serve. -1 for elements of a layer without a function, and for
 // moments that it has not. Every layer but the last has at most CHAIN_WIDTH outs.
@@ -29,7 +29,6 @@
 #define CHAIN_FEW 4
 #define CHAIN_COLUMNS 6
 #define SERIES_TERMS 5
-#define MOMENT_TERMS (SERIES_TERMS + LINEAR_TERMS)
 
 #ifndef LAST_RULE
 CROSS_ENTROPY_STEP(chain_cross_entropy, private)
@@ -148,19 +147,27 @@ ALWAYS_INLINE realv hidden_step(const Chain *chain, int l, int s, int o, realv d
 }
 
 // The same of the unit of each lane, in place.
-ALWAYS_INLINE void hidden_unit_steps(const Chain *chain, int l, int s, const Units *units,
-                                     bool is_block, realv *d, intv *kinks) {
-  if (LAYER_ELEMENTS(chain, l) < 0)
-    return;
+ALWAYS_INLINE void unit_steps(const Chain *chain, int l, int s, const Units *units, bool is_block,
+                              realv *d, intv *kinks) {
   realv c0[HIDDEN_TERMS];
   realv c1[HIDDEN_TERMS];
   load_units(chain->tables, units, is_block, s, 0, HIDDEN_TERMS, c0, c1);
   d[0] = hidden_of(chain, d[0], c0, true, kinks);
   d[1] = hidden_of(chain, d[1], c1, true, kinks + 1);
 }
+
+ALWAYS_INLINE void hidden_unit_steps(const Chain *chain, int l, int s, const Units *units, realv *d,
+                                     intv *kinks) {
+  if (LAYER_ELEMENTS(chain, l) < 0)
+    return;
+  if (units->is_block)
+    unit_steps(chain, l, s, units, true, d, kinks);
+  else
+    unit_steps(chain, l, s, units, false, d, kinks);
+}
 #else
 #define hidden_step(chain, l, s, o, d, careful, kinks) (d)
-#define hidden_unit_steps(chain, l, s, units, is_block, d, kinks)
+#define hidden_unit_steps(chain, l, s, units, d, kinks)
 #endif
 
 #ifdef LAST_RULE
@@ -252,18 +259,55 @@ static inline void add_cost(const Chain *chain, int s, int outs, const real *z, 
     add_compensated(high + v, low + v, SELECT(step, known[v], is_known[v]));
   }
 }
+#endif
 
-// The same from a step t of one unit: what it does to the classes is a series in t, and so are the sum
-// over c of p_c expm1(d_c), whose terms are m, and that of q_c d_c, whose terms stand after them.
-ALWAYS_INLINE realv moment_step(realv t, const realv *m, real mass) {
-#if LINEAR_TERMS == 1
-  const realv linear = m[SERIES_TERMS] * t;
-#else
-  const realv linear = sum_series(t, m + SERIES_TERMS);
-#endif
-  return fma((realv)(mass), small_log1p(sum_series(t, m)), -linear);
+// What the moments make of the steps t of units in sample s, and in which lanes they serve.
+ALWAYS_INLINE void take_moments(const Chain *chain, const Units *units, bool is_block, int s,
+                                int first, real largest, const realv *t, realv *known,
+                                maskv *is_known) {
+  realv m0[SERIES_TERMS];
+  realv m1[SERIES_TERMS];
+  load_units(chain->tables, units, is_block, s, first, SERIES_TERMS, m0, m1);
+  known[0] = sum_series(t[0], m0);
+  known[1] = sum_series(t[1], m1);
+  is_known[0] = fabs(t[0]) <= (realv)(largest);
+  is_known[1] = fabs(t[1]) <= (realv)(largest);
 }
+
+// The cost of a block of units that moves with one input, over all samples; false where steps are too
+// large for the moments, and then nothing has been done that counts.
+static inline bool add_moments(const Chain *chain, int entry, const Units *units,
+                               global const real *x, int input, int first, real largest,
+                               const realv *step, realv *high, realv *low, intv *kinks) {
+  const int ins = LAYER_INS(chain, entry);
+  realv sum[2] = {(realv)(0), (realv)(0)};
+  realv rest[2] = {(realv)(0), (realv)(0)};
+  intv met[2] = {(intv)(0), (intv)(0)};
+  for (int s = 0; s < chain->samples; s++) {
+    const real factor = x == 0 ? (real)(1) : x[s * ins + input];
+    // Nothing moves in a sample whose input is 0.
+    if (factor == 0)
+      continue;
+    realv moved[2] = {step[0] * factor, step[1] * factor};
+#ifndef SERIES
+    hidden_unit_steps(chain, entry, s, units, moved, met);
 #endif
+    realv change[2];
+    maskv is_served[2];
+    take_moments(chain, units, true, s, first, largest, moved, change, is_served);
+    if (ANY(!(is_served[0] & is_served[1])))
+      return false;
+    add_compensated(sum, rest, change[0]);
+    add_compensated(sum + 1, rest + 1, change[1]);
+  }
+#pragma unroll
+  for (int v = 0; v < 2; v++) {
+    high[v] = sum[v];
+    low[v] = rest[v];
+    kinks[v] = met[v];
+  }
+  return true;
+}
 
 // Takes the moved units of layer `entry` on to the cost, in sample s. Unless careful it may find a step
 // too large for a series: then it returns false, and has done nothing that counts.
@@ -351,9 +395,10 @@ kernel void chain_difference(int lane_vectors, int samples, int layers, int entr
     high[v] = low[v] = (realv)(0);
     kinks[v] = (intv)(0);
   }
-  const int moments = LAYER_MOMENTS(chain, entry);
   const int function_terms = LAYER_ELEMENTS(chain, entry) < 0 ? 0 : HIDDEN_TERMS;
-  units.terms = function_terms + (moments < 0 ? 0 : MOMENT_TERMS);
+  const bool has_moments = LAYER_MOMENTS(chain, entry) >= 0;
+  const real largest = has_moments ? tables[LAYER_MOMENTS(chain, entry)] : (real)(-1);
+  units.terms = function_terms + (has_moments ? SERIES_TERMS : 0);
 #pragma unroll
   for (int v = 0; v < 2; v++) {
     const intv block = units.unit[v] / VECTOR_WIDTH;
@@ -364,7 +409,10 @@ kernel void chain_difference(int lane_vectors, int samples, int layers, int entr
   const intv block = (intv)(FIRST_LANE(units.unit[0]) / VECTOR_WIDTH * VECTOR_WIDTH) + LANE_NUMBERS;
   units.is_block = !ANY((units.unit[0] != block) | (units.unit[1] != block) |
                         (input[0] != (intv)(common)) | (input[1] != (intv)(common)));
-  for (int s = 0; s < samples; s++) {
+  const bool is_done =
+      has_moments && units.is_block && parts == 0 &&
+      add_moments(chain, entry, &units, x, common, function_terms, largest, step, high, low, kinks);
+  for (int s = 0; !is_done && s < samples; s++) {
     if (parts != 0) {
 #pragma unroll
       for (int v = 0; v < 2; v++) {
@@ -380,37 +428,30 @@ kernel void chain_difference(int lane_vectors, int samples, int layers, int entr
         continue;
       moved[0] = step[0] * factor;
       moved[1] = step[1] * factor;
-      hidden_unit_steps(chain, entry, s, &units, true, moved, kinks);
     } else {
 #pragma unroll
       for (int v = 0; v < 2; v++)
         moved[v] = x == 0 ? step[v] : step[v] * gather(x, s * entry_ins, 1, input[v]);
-      hidden_unit_steps(chain, entry, s, &units, false, moved, kinks);
     }
+    realv known[2] = {(realv)(0), (realv)(0)};
+    maskv is_known[2] = {(maskv)(0), (maskv)(0)};
+#ifndef SERIES
+    hidden_unit_steps(chain, entry, s, &units, moved, kinks);
     // Nor where the unit is off.
     if (!ANY((moved[0] != (realv)(0)) | (moved[1] != (realv)(0))))
       continue;
-    realv known[2] = {(realv)(0), (realv)(0)};
-    maskv is_known[2] = {(maskv)(0), (maskv)(0)};
-#ifndef LAST_RULE
-    if (moments >= 0) {
-      realv m0[MOMENT_TERMS];
-      realv m1[MOMENT_TERMS];
-      if (units.is_block)
-        load_units(tables, &units, true, s, function_terms, MOMENT_TERMS, m0, m1);
-      else
-        load_units(tables, &units, false, s, function_terms, MOMENT_TERMS, m0, m1);
-      known[0] = moment_step(moved[0], m0, c3[s]);
-      known[1] = moment_step(moved[1], m1, c3[s]);
-      is_known[0] = fabs(moved[0]) <= (realv)(tables[moments]);
-      is_known[1] = fabs(moved[1]) <= (realv)(tables[moments]);
-    }
+#endif
+    if (has_moments && units.is_block)
+      take_moments(chain, &units, true, s, function_terms, largest, moved, known, is_known);
+    else if (has_moments)
+      take_moments(chain, &units, false, s, function_terms, largest, moved, known, is_known);
     if (!ANY(!(is_known[0] & is_known[1]))) {
       add_compensated(high, low, known[0]);
       add_compensated(high + 1, low + 1, known[1]);
-    } else
+    } else {
+#ifdef SERIES
+      hidden_unit_steps(chain, entry, s, &units, moved, kinks);
 #endif
-    {
       // The weights by which the moved unit acts on the next layer, gathered once for all samples.
       if (!has_column) {
         const int next_outs = LAYER_OUTS(chain, entry + 1);

@@ -130,6 +130,7 @@ import Testing
   func sameAsSteps(fixture: NetworkFixture) throws {
     let problem = try fixture.problem()
     let baseline = Baseline(graph: problem.graph, parameters: problem.parameters)
+      .formingMoments(for: problem.graph.layout.count)
     let (chain, scalar, steps) = try Self.backends.get()
     for precision in [Precision.f64, .f32] {
       let expected = try lanes(baseline, steps, precision)
@@ -165,7 +166,8 @@ import Testing
     let graph = try graph(sizes, dense: dense, x: x, y: labels)
     let theta = (0..<graph.layout.count).map { _ in Double.random(in: -1...1, using: &random) }
     let baseline = Baseline(
-      graph: graph, parameters: try ParameterVector(layout: graph.layout, values: theta))
+      graph: graph, parameters: try ParameterVector(layout: graph.layout, values: theta)
+    ).formingMoments(for: graph.layout.count)
     let (chain, scalar, steps) = try Self.backends.get()
     for precision in [Precision.f64, .f32] {
       let expected = try lanes(baseline, steps, precision)
@@ -193,6 +195,7 @@ import Testing
   func sameBits(name: String) throws {
     let problem = try NetworkFixture.named(name).problem()
     let baseline = Baseline(graph: problem.graph, parameters: problem.parameters)
+      .formingMoments(for: problem.graph.layout.count)
     let backends = try Self.backends.get()
     for backend in [backends.chain, backends.steps, Self.cpu] as [any Backend] {
       for precision in [Precision.f64, .f32] {

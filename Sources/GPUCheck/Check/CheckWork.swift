@@ -27,16 +27,21 @@ package struct CheckWork: Sendable {
   }
 
   /// A check of a graph: as its lanes' steps are, where exact differences are sent through it.
-  init(_ graph: Graph, _ options: CheckOptions, _ precision: Precision) {
+  ///
+  /// - Parameter takesChains: whether lanes share what they can of a chain.
+  init(_ graph: Graph, _ options: CheckOptions, _ precision: Precision, takesChains: Bool) {
     guard options.evaluator == .difference else {
       self.init(equal: graph.layout, options)
       return
     }
     let rate = NominalRate(host: precision)
+    let counts = graph.layout.sampleCounts(options.sample)
+    let moments = takesChains ? MomentPlan(graph, components: counts.reduce(0, +)) : nil
     self.init(
-      counts: graph.layout.sampleCounts(options.sample),
+      counts: counts,
       weights: graph.layout.segments.indices.map { segment in
-        rate.seconds(SegmentWay(graph, segment: segment).steps)
+        moments.flatMap { rate.seconds($0, segment: segment) }
+          ?? rate.seconds(SegmentWay(graph, segment: segment).steps)
       }, scheme: options.scheme, isSample: options.sample != nil)
   }
 

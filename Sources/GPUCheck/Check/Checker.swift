@@ -126,17 +126,19 @@ public final class Checker: Sendable {
     progress.clock?.enter("rounding errors")
     let components = problem.graph.layout.sample(options.sample, seed: options.seed)
     let scales = ErrorScales(baseline, at: components, of: problem.gradient.elementType)
-    // Per unit only those that are looked at again.
-    let baseline = baseline.wanting(options.isPerUnit ? 0 : components.count)
+    let mode = options.evaluator.mode
+    let takesChains =
+      mode == .difference && !options.isPerUnit && crew.backends.contains(where: \.takesChains)
+    let shared =
+      takesChains ? try baseline.formingMoments(for: components.count, progress) : baseline
     progress.clock?.enter("tables and buffers")
     let judge = TextbookEvaluator(baseline)
     let textbook = LanePool(judge, name: "textbook")
-    let mode = options.evaluator.mode
     let pool =
       options.evaluator == .textbook
       ? LanePool(judge, name: "textbook", journal: journal?.section(0))
       : try crew.pool(mode, precision, journal: journal?.section(0)) {
-        try $0.prepare(baseline, mode: mode, precision: precision, tieRoundoff: tieRoundoff)
+        try $0.prepare(shared, mode: mode, precision: precision, tieRoundoff: tieRoundoff)
       } audit: { twin in
         LaneAudit(
           twin: twin, layout: problem.graph.layout, scales: scales.lanes, cost: baseline.cost,
@@ -148,7 +150,7 @@ public final class Checker: Sendable {
       ? pool
       : LanePool(
         try CPUBackend().prepare(
-          baseline.wanting(0), mode: .difference, precision: .f64, tieRoundoff: tieRoundoff),
+          baseline, mode: .difference, precision: .f64, tieRoundoff: tieRoundoff),
         name: CPUBackend().name,
         journal: journal?.section(1))
     let perturbation = { (pool: LanePool) in
@@ -169,7 +171,9 @@ public final class Checker: Sendable {
       progress: progress,
       pace: options.budget.map {
         PaceWatch(
-          budget: $0, CheckWork(problem.graph, options, precision), problem.graph.layout,
+          budget: $0,
+          CheckWork(problem.graph, options, precision, takesChains: takesChains),
+          problem.graph.layout,
           hasDirections: options.evaluator == .difference)
       })
   }

@@ -20,7 +20,8 @@ enum HostMemory {
       if case .parameter = node.definition { count } else { count + node.count }
     }
     let largest = graph.layout.segments.map(\.count).max() ?? 0
-    let scratch = elementsPerLane * CPUChunk.least * ProcessInfo.processInfo.activeProcessorCount
+    let scratch =
+      elementsPerLane * (CPUChunk.leastBytes / real) * ProcessInfo.processInfo.activeProcessorCount
     return [
       (graph.layout.count, 3 * real), (elements, 5 * real), (largest, 6 * real),
       (checked, 10 * real), (scratch, real),

@@ -37,3 +37,14 @@ struct StageProgress: Sendable {
     }
   }
 }
+
+extension Baseline {
+  /// The same with the moments that lanes of so many components share: a stage, where there are any.
+  func formingMoments(for components: Int, _ progress: StageProgress) throws -> Baseline {
+    var stage: StageProgress.Stage?
+    return try formingMoments(for: components) { units, all in
+      if stage == nil { stage = progress.stage("series of units", total: all) }
+      try stage?.advance(units)
+    }
+  }
+}

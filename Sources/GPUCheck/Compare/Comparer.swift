@@ -41,17 +41,21 @@ public final class Comparer: Sendable {
     let components = graph.layout.sample(options.sample, seed: options.seed)
     try HostMemory.require(
       graph, checked: components.count.multiplied(by: kinds.count) ?? .max, limit: memoryLimit)
-    let baseline = Baseline(graph: graph, parameters: parameters).wanting(components.count)
+    let baseline = Baseline(graph: graph, parameters: parameters)
     guard baseline.cost.isFinite else {
       throw InputError(
         "the cost at θ is \(baseline.cost), expected a finite number",
         remedy: "look for log(0), overflow or extreme values in the batch and the parameters")
     }
+    let progress = StageProgress(start: start, report: report)
+    let takesChains =
+      options.evaluators.contains(.difference) && devices.backends.contains(where: \.takesChains)
     let evaluation = RunEvaluation(
-      baseline: baseline, scales: ErrorScales(baseline, at: components), components: components,
+      baseline: takesChains
+        ? try baseline.formingMoments(for: components.count, progress) : baseline,
+      scales: ErrorScales(baseline, at: components), components: components,
       scheme: options.scheme, epsilon: epsilon(of: kinds, options), seed: options.seed,
       tieRoundoff: max(gradient?.elementType.unitRoundoff ?? 0, Precision.f64.unitRoundoff))
-    let progress = StageProgress(start: start, report: report)
     var runs: [ComparisonRun] = []
     for (number, kind) in kinds.enumerated() {
       var stage = progress.stage(

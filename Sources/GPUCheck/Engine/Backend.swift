@@ -7,6 +7,8 @@ package protocol Backend: Sendable {
   var name: String { get }
   /// Whether lanes can be computed in f64.
   var supportsDouble: Bool { get }
+  /// Whether lanes of exact differences take a graph's `LaneChain` as one step.
+  var takesChains: Bool { get }
   /// What happened in `build` that a report must say.
   var notes: [String] { get }
   /// The OpenCL device, and what its self-test found; nil where there is none.
@@ -31,6 +33,7 @@ package protocol Backend: Sendable {
 }
 
 extension Backend {
+  package var takesChains: Bool { false }
   package var notes: [String] { [] }
   package var tested: TestedDevice? { nil }
   package var profile: LaneProfile? { nil }

@@ -16,9 +16,8 @@ package struct Baseline: Sendable {
   /// The variance of each node's rounding error in units of u², in whatever precision it is
   /// computed; nil for what is given, which is exact.
   package let variances: [[Double]?]
-  /// How many components lanes are wanted of, nil for all: what is formed once for all of them pays where
-  /// these are many.
-  package private(set) var wanted: Int?
+  /// What lanes share that enter a layer of the graph's chain; none where nothing was formed.
+  private(set) var moments: [Int: CostMoments] = [:]
 
   /// Runs the forward pass.
   package init(graph: Graph, parameters: ParameterVector) {
@@ -55,10 +54,10 @@ package struct Baseline: Sendable {
     self.variances = variances
   }
 
-  /// The same for lanes of so many components.
-  package func wanting(_ components: Int) -> Baseline {
+  /// The same with moments.
+  func taking(_ moments: [Int: CostMoments]) -> Baseline {
     var baseline = self
-    baseline.wanted = components
+    baseline.moments = moments
     return baseline
   }
 

@@ -5,7 +5,7 @@ struct ChainTerms {
   let coefficients: [[Double]]
   /// The terms of its series for small steps; none where it has none.
   let series: [[Double]]
-  /// What the cost makes of one unit's step; nil where the logits see more of the layer than that.
+  /// What the cost makes of one unit's step, where that was formed.
   let moments: CostMoments?
 
   init(_ chain: LaneChain, layer number: Int, _ baseline: Baseline, tieRoundoff: Double) {
@@ -20,7 +20,7 @@ struct ChainTerms {
     }
     self.coefficients = coefficients
     series = layer.element?.function.series(baseline.values[layer.z]) ?? []
-    moments = CostMoments(chain, layer: number, baseline)
+    moments = baseline.moments[number]
   }
 
   /// Of the function alone, and with the moments after it.

@@ -3,7 +3,7 @@ import RealModule
 /// One unit's step t on its way from a layer of a chain to the logits, as truncated series in t: a unit o of
 /// the next layer moves by w_o·t, its function makes a series of that, a product adds such series up, and
 /// so on. Some units of the layer in one sample at a time.
-struct StepSeries {
+struct StepSeries: Sendable {
   /// The terms that are kept, from t on: as many as small steps need.
   static let order = ElementFunction.seriesTerms
   /// Those of one series.
@@ -11,24 +11,27 @@ struct StepSeries {
 
   /// Units that may move.
   let units: Int
+  /// Their own function's series `[terms][samples, units]`; none where it has none.
+  private let own: [[Double]]
   /// The layers behind theirs, with their weights and, where they have a function, its series
   /// `[terms][samples, outs]`.
   private let behind: [(layer: LaneChain.Layer, weights: [Double], function: [[Double]])]
 
-  /// Nil where a function on the way has no series.
-  init?(_ chain: LaneChain, from number: Int, _ baseline: Baseline) {
+  /// - Parameter functions: the series of each layer's function.
+  init(_ chain: LaneChain, from number: Int, _ functions: [[[Double]]], _ baseline: Baseline) {
     units = chain.layers[number].outs
-    behind = chain.layers[(number + 1)...].map {
-      ($0, baseline.values[$0.weights], $0.element?.function.series(baseline.values[$0.z]) ?? [])
+    own = functions[number]
+    behind = zip(chain.layers, functions).dropFirst(number + 1).map {
+      ($0, baseline.values[$0.weights], $1)
     }
-    guard behind.allSatisfy({ $0.layer.element == nil || !$0.function.isEmpty }) else { return nil }
   }
 
-  /// Multiplications that one sample takes.
-  var work: Int {
-    let products = behind.dropFirst().reduce(0) { $0 + $1.layer.ins * $1.layer.outs }
-    let elements = behind.reduce(0) { $0 + $1.layer.outs }
-    return units * Self.order * (products + max(elements, units))
+  /// The series of a unit's own function in a sample; nil where it has none.
+  func function(_ sample: Int, _ unit: Int) -> Terms? {
+    guard !own.isEmpty else { return nil }
+    var terms = Terms()
+    for (n, values) in own.enumerated() { terms[n] = values[sample * units + unit] }
+    return terms
   }
 
   /// Units that go together: their series stay in the caches.
@@ -94,13 +97,13 @@ struct StepSeries {
   }
 
   @inline(__always)
-  private static func store(_ d: Terms, _ start: UnsafeMutablePointer<Double>, _ stride: Int) {
+  static func store(_ d: Terms, _ start: UnsafeMutablePointer<Double>, _ stride: Int) {
     for n in 0..<order { start[n * stride] = d[n] }
   }
 
   /// Σ aₙ·d(t)ⁿ (Faà di Bruno).
   @inline(__always)
-  private static func of(_ d: Terms, _ a: Terms) -> Terms {
+  static func of(_ d: Terms, _ a: Terms) -> Terms {
     let (d1, d2, d3, d4) = (d[0], d[1], d[2], d[3])
     let square = d1 * d1
     let cube = square * d1
@@ -130,6 +133,20 @@ struct StepSeries {
     let inFive: Double = d1 * e4 + 2 * d2 * e3 + 3 * d3 * e2 + 4 * d4 * e1
     let e5 = d5 + inFive / 5
     return Terms(e1, e2, e3, e4, e5, 0, 0, 0)
+  }
+
+  /// log(1 + d(t)) =: l(t), from l′·(1 + d) = d′.
+  @inline(__always)
+  static func logOnePlus(_ d: Terms) -> Terms {
+    let (d1, d2, d3, d4, d5) = (d[0], d[1], d[2], d[3], d[4])
+    let l1 = d1
+    let l2: Double = d2 - l1 * d1 / 2
+    let l3: Double = d3 - (l1 * d2 + 2 * l2 * d1) / 3
+    let inFour: Double = l1 * d3 + 2 * l2 * d2 + 3 * l3 * d1
+    let l4 = d4 - inFour / 4
+    let inFive: Double = l1 * d4 + 2 * l2 * d3 + 3 * l3 * d2 + 4 * l4 * d1
+    let l5 = d5 - inFive / 5
+    return Terms(l1, l2, l3, l4, l5, 0, 0, 0)
   }
 
   /// Makes each of `largest` no smaller than the term of a series; what is no number stays.

@@ -2,10 +2,28 @@ import Foundation
 import Kernels
 
 extension DeviceEstimate {
+  /// A check of all components, or of a sample: how many lanes each segment has, and what they share
+  /// where they take a chain.
+  struct Round {
+    var lanes: [Int]
+    var moments: MomentPlan?
+
+    /// The time that lanes take, one way each.
+    func seconds(_ ways: [SegmentWay], _ rate: NominalRate, takesChains: Bool) -> Double {
+      let moments = takesChains ? moments : nil
+      return ways.indices.reduce(rate.seconds(work: moments?.work ?? 0)) { seconds, segment in
+        let lane =
+          moments.flatMap { rate.seconds($0, segment: segment) }
+          ?? rate.seconds(ways[segment].steps)
+        return seconds + Double(lanes[segment]) * lane
+      }
+    }
+  }
+
   /// What a check takes of an OpenCL device.
   init(
     _ device: DeviceDescription, _ layout: ParameterLayout, _ ways: [SegmentWay],
-    _ lanes: [[Int]], _ tables: LaneTableMemory, _ choice: PrecisionChoice
+    _ rounds: [Round], _ tables: LaneTableMemory, _ choice: PrecisionChoice
   ) {
     let precision: Precision =
       switch choice {
@@ -22,7 +40,10 @@ extension DeviceEstimate {
       selector: device.selector, name: device.name, precision: precision.rawValue,
       tableBytes: tableBytes, leastBytes: tableBytes, usualBytes: tableBytes,
       availableBytes: sizing.memoryLimit, leastLanes: least, usualLanes: least,
-      rate: rate.multiplyAdds, ways, lanes, rate)
+      rate: rate,
+      seconds: rounds.map {
+        $0.seconds(ways, rate, takesChains: OpenCLBackend.takesChains(device))
+      })
     if precision == .f64, !device.supportsDouble {
       refusal = "it has no double; use --precision f32"
       return
@@ -45,7 +66,7 @@ extension DeviceEstimate {
 
   /// What a check takes of the CPU without OpenCL, whose tables are the host's own numbers.
   init(
-    hostFor ways: [SegmentWay], _ lanes: [[Int]], hostBytes: Int, precision choice: PrecisionChoice
+    hostFor ways: [SegmentWay], _ rounds: [Round], hostBytes: Int, precision choice: PrecisionChoice
   ) {
     let precision: Precision = choice == .f32 ? .f32 : .f64
     let rate = NominalRate(host: precision)
@@ -53,7 +74,7 @@ extension DeviceEstimate {
     self.init(
       selector: "cpu", name: CPUBackend().name, precision: precision.rawValue, tableBytes: 0,
       leastBytes: 0, usualBytes: 0, availableBytes: memory, leastLanes: 8, usualLanes: 128,
-      rate: rate.multiplyAdds, ways, lanes, rate)
+      rate: rate, seconds: rounds.map { $0.seconds(ways, rate, takesChains: true) })
     if hostBytes > memory {
       refusal =
         "a check needs about \(TextFormat.bytes(hostBytes)) of the host's memory, which has "
@@ -63,15 +84,14 @@ extension DeviceEstimate {
 
   private init(
     selector: String, name: String, precision: String, tableBytes: Int, leastBytes: Int,
-    usualBytes: Int, availableBytes: Int, leastLanes: Int, usualLanes: Int, rate: Double,
-    _ ways: [SegmentWay], _ lanes: [[Int]], _ nominal: NominalRate
+    usualBytes: Int, availableBytes: Int, leastLanes: Int, usualLanes: Int, rate: NominalRate,
+    seconds: [Double]
   ) {
-    let each = ways.map { nominal.seconds($0.steps) }
-    let seconds = lanes.map { zip($0, each).reduce(0) { $0 + Double($1.0) * $1.1 } }
     self.init(
       selector: selector, name: name, precision: precision, tableBytes: tableBytes,
       leastBytes: leastBytes, usualBytes: usualBytes, availableBytes: availableBytes,
-      leastLanes: leastLanes, usualLanes: usualLanes, rate: rate, fullSeconds: seconds.first ?? 0,
+      leastLanes: leastLanes, usualLanes: usualLanes, rate: rate.multiplyAdds,
+      fullSeconds: seconds.first ?? 0,
       sampleSeconds: seconds.dropFirst().first, refusal: nil)
   }
 }

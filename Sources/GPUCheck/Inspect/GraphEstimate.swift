@@ -37,12 +37,16 @@ extension CheckEstimate {
     full = effort(efforts[0])
     sample = efforts.count > 1 ? effort(efforts[1]) : nil
     let tables = LaneTableMemory(graph, meeting: ways)
-    let lanes = efforts.map(\.lanes)
+    let rounds = efforts.map { counts in
+      DeviceEstimate.Round(
+        lanes: counts.lanes,
+        moments: MomentPlan(graph, components: counts.components.reduce(0, +)))
+    }
     self.devices =
-      devices.map { DeviceEstimate($0, graph.layout, ways, lanes, tables, options.precision) }
+      devices.map { DeviceEstimate($0, graph.layout, ways, rounds, tables, options.precision) }
       + [
         DeviceEstimate(
-          hostFor: ways, lanes, hostBytes: full.hostBytes, precision: options.precision)
+          hostFor: ways, rounds, hostBytes: full.hostBytes, precision: options.precision)
       ]
   }
 

@@ -47,6 +47,16 @@ struct NominalRate {
       / (Self.efficiency * cycles)
   }
 
+  /// The time of so many multiply-adds.
+  func seconds(work: Double) -> Double { work / multiplyAdds }
+
+  /// The time of one lane of a segment of which moments are formed; nil for others.
+  func seconds(_ moments: MomentPlan, segment: Int) -> Double? {
+    moments.laneWork(segment).map {
+      seconds([StepWork(work: $0, elements: Double(moments.chain.samples))])
+    }
+  }
+
   /// The host's own passes over a graph: on one core.
   static func hostSeconds(passes: Double, forwardWork: Double) -> Double {
     passes * forwardWork / (hertz(HostClock.megahertz) * efficiency)
@@ -64,9 +74,11 @@ struct StepWork {
   /// Elements that are stored.
   var elements: Double
 
+}
+
+extension StepWork {
   init(_ step: LaneStep) {
-    work = step.work
-    elements = Double(step.outputElements)
+    self.init(work: step.work, elements: Double(step.outputElements))
   }
 }
 

@@ -78,7 +78,7 @@ package struct Element: Primitive {
   }
 
   package func forwardVariance(_ values: NodeValues, inputs: [[Double]?]) -> [Double] {
-    values.output.indices.map { e in
+    mapElements(values.output.count) { e in
       let slope = slope(values, e).value
       let own = values.output[e]
       // One rounding of the function's value, and its library's own error.
@@ -198,8 +198,8 @@ private struct ForwardVisitor: ElementVisitor {
   var attributes: SIMD4<Double>
 
   func visit<Rule: ElementRule>(_ rule: Rule.Type) -> [Double] {
-    var kinks = KinkMeter(tiePolicy: .natural)
-    return inputs[0].indices.map { e in
+    mapElements(inputs[0].count) { e in
+      var kinks = KinkMeter(tiePolicy: .natural)
       let y = inputs.count > 1 ? inputs[1][e] : 0
       let c = rule.coefficients(inputs[0][e], y, attributes, 0)
       return rule.value(inputs[0][e], c, attributes, &kinks)
@@ -213,7 +213,7 @@ private struct CoefficientVisitor: ElementVisitor {
   var attributes: SIMD4<Double>
 
   func visit<Rule: ElementRule>(_ rule: Rule.Type) -> [[Double]] {
-    let rows = inputs[0].indices.map { e in
+    let rows = mapElements(inputs[0].count) { e in
       rule.coefficients(
         inputs[0][e], inputs.count > 1 ? inputs[1][e] : 0, attributes, ties[0, e])
     }
@@ -234,7 +234,7 @@ private struct SeriesVisitor: ElementVisitor {
 
   func visit<Rule: ElementRule>(_ rule: Rule.Type) -> [[Double]] {
     guard rule.series(0) != nil else { return [] }
-    let terms = x.map { rule.series($0) ?? SIMD8() }
+    let terms = mapElements(x.count) { rule.series(x[$0]) ?? SIMD8() }
     return (0..<ElementFunction.seriesTerms).map { n in terms.map { $0[n] } }
   }
 }

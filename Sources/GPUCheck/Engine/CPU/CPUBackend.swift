@@ -3,9 +3,9 @@ import Kernels
 
 /// Lanes in plain Swift on the host's cores: runs everywhere, and is the twin of every kernel.
 package struct CPUBackend: Backend {
-  /// Whether lanes take a `LaneChain` where there is one. Without, every operator is evaluated by itself:
-  /// another way to the same numbers, for whoever looks results over.
-  private let takesChains: Bool
+  /// Without, every operator is evaluated by itself: another way to the same numbers, for whoever looks
+  /// results over.
+  package let takesChains: Bool
 
   package init(takesChains: Bool = true) { self.takesChains = takesChains }
 

@@ -53,12 +53,13 @@ package final class CPULanes<T: LaneReal>: @unchecked Sendable {
     termSums = baseline.graph.terms.map { baseline.values[$0.node].reduce(0, +) }
   }
 
-  /// Lanes of a chunk: as many as keep its widest buffer in about 256 KiB, an odd number of eights:
+  /// Lanes of a chunk: as many as keep its widest buffer in about 256 KiB, an odd number of the least:
   /// elements that lie a power of two apart would push each other out of the caches.
   private func chunkLanes(_ plan: LanePlan) -> Int {
-    let fit = 262_144 / (max(plan.widestSlot, 1) * MemoryLayout<T>.stride)
-    let eights = max(1, min(15, fit / CPUChunk.least))
-    return CPUChunk.least * (eights.isMultiple(of: 2) ? eights - 1 : eights)
+    let least = CPUChunk.leastBytes / MemoryLayout<T>.stride
+    let fit = 262_144 / (max(plan.widestSlot, 1) * CPUChunk.leastBytes)
+    let times = max(1, min(15, fit))
+    return least * (times.isMultiple(of: 2) ? times - 1 : times)
   }
 
   /// How many chunks a batch is cut into.
@@ -90,7 +91,7 @@ package final class CPULanes<T: LaneReal>: @unchecked Sendable {
         guard let operand else { return [] }
         let stored = operand.layout.stored(of: self.base[operand.node].count)
         let source = scratch.pointer(operand.place)
-        return (0..<stored * range.count).map { Double(source[$0]) }
+        return (0..<stored * CPUChunk.padded(range.count, T.self)).map { Double(source[$0]) }
       }
       lock.withLock { parts.append((range.lowerBound, arrays)) }
     }
@@ -99,7 +100,7 @@ package final class CPULanes<T: LaneReal>: @unchecked Sendable {
     for (part, next) in zip(parts, parts.dropFirst().map(\.first) + [batch.count]) {
       let count = next - part.first
       for (term, array) in part.arrays.enumerated() {
-        found.append(term: term, array, width: count, count: count)
+        found.append(term: term, array, width: CPUChunk.padded(count, T.self), count: count)
       }
     }
     found.flags = results.flags
@@ -135,21 +136,23 @@ package final class CPULanes<T: LaneReal>: @unchecked Sendable {
     _ batch: LaneBatch, _ range: Range<Int>, _ plan: LanePlan, _ scratch: Scratch<T>,
     _ values: UnsafeMutableBufferPointer<Double>, _ flags: UnsafeMutableBufferPointer<LaneFlags>
   ) {
-    let lanes = range.count
+    // Lanes that fill the last vector do not move.
+    let lanes = CPUChunk.padded(range.count, T.self)
     scratch.prepare(plan: plan, lanes: lanes)
-    for (lane, source) in range.enumerated() {
-      scratch.moves[lane] = T(batch.moves[source])
+    for lane in 0..<lanes {
+      scratch.moves[lane] = lane < range.count ? T(batch.moves[range.lowerBound + lane]) : 0
       scratch.flags[lane] = 0
     }
     for (number, index) in plan.indices.enumerated() {
-      for (lane, source) in range.enumerated() {
+      for lane in 0..<lanes {
+        let source = range.lowerBound + min(lane, range.count - 1)
         scratch.indices[number][lane] = Int32(index(batch.components[source]))
       }
     }
     for step in plan.steps {
       apply(step, lanes, batch.tiePolicy, scratch)
     }
-    for lane in 0..<lanes { values[range.lowerBound + lane] = 0 }
+    for lane in range { values[lane] = 0 }
     for (number, operand) in plan.terms.enumerated() {
       let factor = graph.terms[number].factor
       guard let operand else {
@@ -160,12 +163,12 @@ package final class CPULanes<T: LaneReal>: @unchecked Sendable {
       }
       let source = scratch.pointer(operand.place)
       let index = operand.slice.map { scratch.indices[plan.number(of: $0)] }
-      for lane in 0..<lanes {
+      for lane in 0..<range.count {
         values[range.lowerBound + lane] +=
           factor * sum(operand, source, lane, lanes, at: Int(index?[lane] ?? 0))
       }
     }
-    for lane in 0..<lanes {
+    for lane in 0..<range.count {
       flags[range.lowerBound + lane] = LaneFlags(rawValue: scratch.flags[lane])
     }
   }
@@ -248,8 +251,16 @@ package final class CPULanes<T: LaneReal>: @unchecked Sendable {
 
 /// The size of a chunk of CPU lanes.
 enum CPUChunk {
-  /// The least that there is.
-  static let least = 8
+  /// What the least chunk has of an element: two vectors of the machine, which is what the loops of CLanes
+  /// take at a time.
+  static let leastBytes = max(64, 32 << Int(laneInstructionSet))
+
+  /// So many lanes and those that fill their last vector: loops over single lanes take as long as over all
+  /// of a vector.
+  static func padded<T: LaneReal>(_ lanes: Int, _ type: T.Type) -> Int {
+    let vector = leastBytes / 2 / MemoryLayout<T>.stride
+    return (lanes + vector - 1) / vector * vector
+  }
 }
 
 /// A sum with the rounding errors of its additions (Knuth, The Art of Computer Programming,

@@ -19,9 +19,8 @@ final class ChainLanes<T: LaneReal>: Sendable {
     /// `[blocks, samples, unitTerms, width]`.
     let units: ChainTable<T>
     let unitTerms: Int
-    /// How many of them are the function's, and how many the moments' second series.
+    /// How many of them are the function's.
     let functionTerms: Int
-    let linearTerms: Int
     /// The largest step that the moments serve, which stand last among a unit's terms; nil without.
     let largestStep: T?
     /// What the layer reads, `[samples, ins]`.
@@ -40,7 +39,6 @@ final class ChainLanes<T: LaneReal>: Sendable {
         terms.units(samples: chain.samples, outs: layer.outs, width: ChainLanes.width))
       unitTerms = terms.all.count
       functionTerms = terms.function.count
-      linearTerms = CostMoments.linearTerms(chain)
       largestStep = terms.moments.map { T($0.largestStep(T.precision)) }
       x = ChainTable(baseline.values[layer.x])
     }
@@ -136,20 +134,26 @@ final class ChainLanes<T: LaneReal>: Sendable {
         }
       }
       loadUnits(layer, sample, walk, isBlock: isBlock)
+      walk.known = 0
+      let takeMoments = {
+        if let largest = layer.largestStep {
+          walk.addMoments(layer.functionTerms, largest: largest)
+        }
+      }
+      // Moments are of the step that a series meets, and elsewhere of what the function makes of it.
+      if layer.series > 0 { takeMoments() }
+      if walk.known == ChainWalk<T>.all { continue }
       if let function = layer.function {
         function.visit(
           UnitVisitor(
             walk: walk, coefficients: layer.coefficients, series: layer.series,
             attributes: function.attributes, policy: policy))
       }
-      // Nor where the unit is off.
-      guard walk.isMoving else { continue }
-      if let largest = layer.largestStep {
-        walk.addMoments(
-          layer.functionTerms, layer.linearTerms, largest: largest, mass: cost[3][sample])
+      if layer.series == 0 {
+        // Nor where the unit is off.
+        guard walk.isMoving else { continue }
+        takeMoments()
         if walk.known == ChainWalk<T>.all { continue }
-      } else {
-        walk.known = 0
       }
       if !hasColumn, entry.layer + 1 < layers.count {
         let next = layers[entry.layer + 1]

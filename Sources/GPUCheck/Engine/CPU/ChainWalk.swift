@@ -99,17 +99,12 @@ final class ChainWalk<T: LaneReal> {
   func sum(_ place: Int) -> Double { Double(sums[place]) + Double(sums[Self.pair + place]) }
 
   /// Adds what the moments, from a term on, make of steps that are small enough for them.
-  ///
-  /// - Parameter linear: the terms of their second series.
-  func addMoments(_ first: Int, _ linear: Int, largest: T, mass: T) {
+  func addMoments(_ first: Int, largest: T) {
     known = 0
     for lane in 0..<Self.pair { known |= moved[lane].magnitude <= largest ? 1 << UInt32(lane) : 0 }
     for vector in 0..<2 {
-      let m = terms(vector) + first * Self.width
       let t = UnsafePointer(moved).vector(vector * Self.width)
-      let second = m + StepSeries.order * Self.width
-      let sum = linear == 1 ? second.vector(0) * t : sumSeries(t, second)
-      var change = SmallStep.logOnePlus(sumSeries(t, m)) * mass - sum
+      var change = sumSeries(t, terms(vector) + first * Self.width)
       if known != Self.all {
         for lane in 0..<Self.width where known >> UInt32(vector * Self.width + lane) & 1 == 0 {
           change[lane] = 0

@@ -130,7 +130,6 @@ extension LaneChain {
     var files = ["small.cl", "cross_entropy.cl"]
     var defines = [("CHAIN_WIDTH", "\(width)")]
     if layers.count > 2 { defines.append(("CHAIN_DEEP", "1")) }
-    defines.append(("LINEAR_TERMS", "\(CostMoments.linearTerms(self))"))
     if let hidden {
       files += hidden.kernel.files
       defines += Self.defines(of: hidden, "")

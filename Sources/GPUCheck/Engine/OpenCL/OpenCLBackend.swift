@@ -62,7 +62,7 @@ package final class OpenCLBackend: Backend {
     let zeros = [Double](repeating: 0, count: graph.layout.count)
     let blank = Baseline(
       graph: graph, parameters: try ParameterVector(layout: graph.layout, values: zeros)
-    ).wanting(0)
+    )
     let lanes = try lanes(blank, mode, precision, tieRoundoff: 0, profile: nil)
     try lanes.warmUp()
     buildNotes.withLock { $0 += lanes.notes }
@@ -92,15 +92,19 @@ package final class OpenCLBackend: Backend {
       ?? Specialisation(precision: precision, for: programs.context.device.description)
   }
 
+  package var takesChains: Bool {
+    choice.takesChains ?? Self.takesChains(programs.context.device.description)
+  }
+
+  /// Whether a device takes chains: a work-item of one holds whole layers in memory of its own, which only
+  /// CPUs have.
+  static func takesChains(_ device: DeviceDescription) -> Bool {
+    device.kind == .cpu && !device.isSimulator
+  }
+
   /// The chain that lanes take; nil where they go step by step.
   private func chain(of graph: Graph, _ mode: LaneMode) -> LaneChain? {
-    // A work-item of a chain holds whole layers in memory of its own, which only CPUs have.
-    let device = programs.context.device.description
-    guard mode == .difference, choice.takesChains ?? (device.kind == .cpu && !device.isSimulator)
-    else {
-      return nil
-    }
-    return LaneChain(graph)
+    mode == .difference && takesChains ? LaneChain(graph) : nil
   }
 
   private var fusesSteps: Bool { choice.fusesSteps ?? true }

@@ -148,6 +148,7 @@ package struct WatchedBackend: Backend {
 
   package var name: String { backend.name }
   package var supportsDouble: Bool { backend.supportsDouble }
+  package var takesChains: Bool { backend.takesChains }
   // One that hangs holds its locks: it is not asked.
   package var notes: [String] { watchdog.hasLeftDevice ? [] : backend.notes }
   package var tested: TestedDevice? { backend.tested }

@@ -1,0 +1,75 @@
+/// Which layers of a chain have their moments (`CostMoments`) formed for a check, told by shapes alone.
+struct MomentPlan: Sendable {
+  let chain: LaneChain
+  /// Ascending.
+  let layers: [Int]
+
+  /// The plan of a check of so many components; nil where nothing is formed.
+  init?(_ graph: Graph, components: Int) {
+    guard let chain = LaneChain(graph), case .crossEntropy = chain.cost else { return nil }
+    self.chain = chain
+    let share = Double(components) / Double(max(1, graph.layout.count))
+    layers = chain.layers.indices.filter { layer in
+      chain.layers[(layer + 1)...].allSatisfy {
+        $0.element.map { !$0.function.series([]).isEmpty } ?? true
+      }
+        && share * Self.lanes(chain, layer) >= Double(2 * StepSeries.order)
+        && Self.work(chain, layer) <= Self.mostWork
+    }
+    if layers.isEmpty { return nil }
+  }
+
+  /// Units of all these layers.
+  var units: Int { layers.reduce(0) { $0 + chain.layers[$1].outs } }
+
+  /// Multiply-adds that forming everything takes.
+  var work: Double { layers.reduce(0) { $0 + Self.work(chain, $1) } }
+
+  /// Multiply-adds of one lane of a segment; nil where it goes the long way.
+  func laneWork(_ segment: Int) -> Double? {
+    guard let entry = chain.entries[segment], layers.contains(entry.layer) else { return nil }
+    return Double(chain.samples * StepSeries.order)
+  }
+
+  /// The most multiply-adds that forming a layer's may take: some seconds on two cores.
+  private static let mostWork = 0x1p38
+
+  /// They are as many as `order` lanes of every unit take by the long way.
+  private static func work(_ chain: LaneChain, _ layer: Int) -> Double {
+    let behind = chain.layers[(layer + 1)...]
+    let units = chain.layers[layer].outs
+    let products = behind.dropFirst().reduce(0) { $0 + $1.ins * $1.outs }
+    let elements = behind.reduce(0) { $0 + $1.outs }
+    return Double(chain.samples * units * StepSeries.order)
+      * Double(products + max(elements, units))
+  }
+
+  /// How many lanes a check of all components has of each unit of a layer: two for a bias, and for each
+  /// of its inputs.
+  private static func lanes(_ chain: LaneChain, _ layer: Int) -> Double {
+    chain.entries.reduce(0.0) { lanes, entry in
+      guard let entry, entry.layer == layer else { return lanes }
+      return lanes + 2 * Double(entry.isBias ? 1 : chain.layers[layer].ins)
+    }
+  }
+}
+
+extension Baseline {
+  /// The same with the moments that lanes of so many components share.
+  ///
+  /// - Parameter advance: told of units that are done, and of how many there are in all.
+  package func formingMoments(
+    for components: Int, advance: (_ units: Int, _ all: Int) throws -> Void = { _, _ in }
+  ) rethrows -> Baseline {
+    guard let plan = MomentPlan(graph, components: components) else { return self }
+    let functions = plan.chain.layers.map { layer in
+      layer.element?.function.series(values[layer.z]) ?? []
+    }
+    var moments: [Int: CostMoments] = [:]
+    for layer in plan.layers {
+      let series = StepSeries(plan.chain, from: layer, functions, self)
+      moments[layer] = try CostMoments(plan.chain, series, self) { try advance($0, plan.units) }
+    }
+    return taking(moments)
+  }
+}
