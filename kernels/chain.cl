@@ -17,18 +17,19 @@
 // [blocks, in, CHAIN_ROWS]; the outputs that are left over make one more block, of CHAIN_FEW rows where
 // that is enough. Missing rows are 0.
 // its elements: what the function of each needs, [samples, out, HIDDEN_TERMS]: coefficients, series;
-// its units: the same for lanes of neighbouring units, and after it the SERIES_TERMS of the cost's
-// moments where it has any, [blocks of VECTOR_WIDTH units, samples, terms, VECTOR_WIDTH]; moments are of
-// the step that the function meets where it has a series, and elsewhere of what it makes of the step.
-// layer [layers, CHAIN_COLUMNS]: outs; ins; where its weights, its elements and its units begin; where
-// the largest step stands that moments serve. -1 for elements of a layer without a function, and for
-// moments that it has not. Every layer but the last has at most CHAIN_WIDTH outs.
+// its units: the same for lanes of neighbouring units, and after it the cost's moments where it has any,
+// SERIES_TERMS and the largest step that they serve, [blocks of VECTOR_WIDTH units, samples, terms,
+// VECTOR_WIDTH]; moments are of the step that the function meets where it has a series, and elsewhere of
+// what it makes of the step.
+// layer [layers, CHAIN_COLUMNS]: outs; ins; where its weights, its elements (-1 without a function) and
+// its units begin; whether it has moments. Every layer but the last has at most CHAIN_WIDTH outs.
 // CPU twin: Engine/CPU/ChainLanes.swift. Host: Engine/LaneChain.swift, ChainTerms.swift, LaneOrder.swift.
 
 #define CHAIN_ROWS 6
 #define CHAIN_FEW 4
 #define CHAIN_COLUMNS 6
 #define SERIES_TERMS 5
+#define MOMENT_TERMS (SERIES_TERMS + 1)
 
 #ifndef LAST_RULE
 CROSS_ENTROPY_STEP(chain_cross_entropy, private)
@@ -48,7 +49,7 @@ typedef struct {
 #define LAYER_WEIGHTS(chain, l) (chain)->layer[CHAIN_COLUMNS * (l) + 2]
 #define LAYER_ELEMENTS(chain, l) (chain)->layer[CHAIN_COLUMNS * (l) + 3]
 #define LAYER_UNITS(chain, l) (chain)->layer[CHAIN_COLUMNS * (l) + 4]
-#define LAYER_MOMENTS(chain, l) (chain)->layer[CHAIN_COLUMNS * (l) + 5]
+#define HAS_MOMENTS(chain, l) (chain)->layer[CHAIN_COLUMNS * (l) + 5]
 
 // Where the packed weights of an output begin, and how far those of successive inputs are apart.
 static inline int packed_row(int o, int outs, int ins, int *stride) {
@@ -263,22 +264,21 @@ static inline void add_cost(const Chain *chain, int s, int outs, const real *z, 
 
 // What the moments make of the steps t of units in sample s, and in which lanes they serve.
 ALWAYS_INLINE void take_moments(const Chain *chain, const Units *units, bool is_block, int s,
-                                int first, real largest, const realv *t, realv *known,
-                                maskv *is_known) {
-  realv m0[SERIES_TERMS];
-  realv m1[SERIES_TERMS];
-  load_units(chain->tables, units, is_block, s, first, SERIES_TERMS, m0, m1);
+                                int first, const realv *t, realv *known, maskv *is_known) {
+  realv m0[MOMENT_TERMS];
+  realv m1[MOMENT_TERMS];
+  load_units(chain->tables, units, is_block, s, first, MOMENT_TERMS, m0, m1);
   known[0] = sum_series(t[0], m0);
   known[1] = sum_series(t[1], m1);
-  is_known[0] = fabs(t[0]) <= (realv)(largest);
-  is_known[1] = fabs(t[1]) <= (realv)(largest);
+  is_known[0] = fabs(t[0]) <= m0[SERIES_TERMS];
+  is_known[1] = fabs(t[1]) <= m1[SERIES_TERMS];
 }
 
 // The cost of a block of units that moves with one input, over all samples; false where steps are too
 // large for the moments, and then nothing has been done that counts.
 static inline bool add_moments(const Chain *chain, int entry, const Units *units,
-                               global const real *x, int input, int first, real largest,
-                               const realv *step, realv *high, realv *low, intv *kinks) {
+                               global const real *x, int input, int first, const realv *step,
+                               realv *high, realv *low, intv *kinks) {
   const int ins = LAYER_INS(chain, entry);
   realv sum[2] = {(realv)(0), (realv)(0)};
   realv rest[2] = {(realv)(0), (realv)(0)};
@@ -294,7 +294,7 @@ static inline bool add_moments(const Chain *chain, int entry, const Units *units
 #endif
     realv change[2];
     maskv is_served[2];
-    take_moments(chain, units, true, s, first, largest, moved, change, is_served);
+    take_moments(chain, units, true, s, first, moved, change, is_served);
     if (ANY(!(is_served[0] & is_served[1])))
       return false;
     add_compensated(sum, rest, change[0]);
@@ -396,9 +396,8 @@ kernel void chain_difference(int lane_vectors, int samples, int layers, int entr
     kinks[v] = (intv)(0);
   }
   const int function_terms = LAYER_ELEMENTS(chain, entry) < 0 ? 0 : HIDDEN_TERMS;
-  const bool has_moments = LAYER_MOMENTS(chain, entry) >= 0;
-  const real largest = has_moments ? tables[LAYER_MOMENTS(chain, entry)] : (real)(-1);
-  units.terms = function_terms + (has_moments ? SERIES_TERMS : 0);
+  const bool has_moments = HAS_MOMENTS(chain, entry);
+  units.terms = function_terms + (has_moments ? MOMENT_TERMS : 0);
 #pragma unroll
   for (int v = 0; v < 2; v++) {
     const intv block = units.unit[v] / VECTOR_WIDTH;
@@ -411,7 +410,7 @@ kernel void chain_difference(int lane_vectors, int samples, int layers, int entr
                         (input[0] != (intv)(common)) | (input[1] != (intv)(common)));
   const bool is_done =
       has_moments && units.is_block && parts == 0 &&
-      add_moments(chain, entry, &units, x, common, function_terms, largest, step, high, low, kinks);
+      add_moments(chain, entry, &units, x, common, function_terms, step, high, low, kinks);
   for (int s = 0; !is_done && s < samples; s++) {
     if (parts != 0) {
 #pragma unroll
@@ -442,9 +441,9 @@ kernel void chain_difference(int lane_vectors, int samples, int layers, int entr
       continue;
 #endif
     if (has_moments && units.is_block)
-      take_moments(chain, &units, true, s, function_terms, largest, moved, known, is_known);
+      take_moments(chain, &units, true, s, function_terms, moved, known, is_known);
     else if (has_moments)
-      take_moments(chain, &units, false, s, function_terms, largest, moved, known, is_known);
+      take_moments(chain, &units, false, s, function_terms, moved, known, is_known);
     if (!ANY(!(is_known[0] & is_known[1]))) {
       add_compensated(high, low, known[0]);
       add_compensated(high + 1, low + 1, known[1]);

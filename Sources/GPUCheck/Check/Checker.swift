@@ -130,7 +130,9 @@ public final class Checker: Sendable {
     let takesChains =
       mode == .difference && !options.isPerUnit && crew.backends.contains(where: \.takesChains)
     let shared =
-      takesChains ? try baseline.formingMoments(for: components.count, progress) : baseline
+      takesChains
+      ? try baseline.formingMoments(for: components.count, tieRoundoff: tieRoundoff, progress)
+      : baseline
     progress.clock?.enter("tables and buffers")
     let judge = TextbookEvaluator(baseline)
     let textbook = LanePool(judge, name: "textbook")

@@ -40,9 +40,11 @@ struct StageProgress: Sendable {
 
 extension Baseline {
   /// The same with the moments that lanes of so many components share: a stage, where there are any.
-  func formingMoments(for components: Int, _ progress: StageProgress) throws -> Baseline {
+  func formingMoments(
+    for components: Int, tieRoundoff: Double, _ progress: StageProgress
+  ) throws -> Baseline {
     var stage: StageProgress.Stage?
-    return try formingMoments(for: components) { units, all in
+    return try formingMoments(for: components, tieRoundoff: tieRoundoff) { units, all in
       if stage == nil { stage = progress.stage("series of units", total: all) }
       try stage?.advance(units)
     }

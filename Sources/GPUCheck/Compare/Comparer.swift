@@ -50,12 +50,16 @@ public final class Comparer: Sendable {
     let progress = StageProgress(start: start, report: report)
     let takesChains =
       options.evaluators.contains(.difference) && devices.backends.contains(where: \.takesChains)
+    let tieRoundoff = max(
+      gradient?.elementType.unitRoundoff ?? 0, Precision.f64.unitRoundoff)
     let evaluation = RunEvaluation(
       baseline: takesChains
-        ? try baseline.formingMoments(for: components.count, progress) : baseline,
+        ? try baseline.formingMoments(
+          for: components.count, tieRoundoff: tieRoundoff, progress)
+        : baseline,
       scales: ErrorScales(baseline, at: components), components: components,
       scheme: options.scheme, epsilon: epsilon(of: kinds, options), seed: options.seed,
-      tieRoundoff: max(gradient?.elementType.unitRoundoff ?? 0, Precision.f64.unitRoundoff))
+      tieRoundoff: tieRoundoff)
     var runs: [ComparisonRun] = []
     for (number, kind) in kinds.enumerated() {
       var stage = progress.stage(

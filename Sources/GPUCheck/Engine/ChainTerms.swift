@@ -1,3 +1,5 @@
+import Kernels
+
 /// What a layer of a chain needs at every unit and sample of a baseline, for whoever takes lanes through
 /// it: tables `[samples, units]`.
 struct ChainTerms {
@@ -5,10 +7,13 @@ struct ChainTerms {
   let coefficients: [[Double]]
   /// The terms of its series for small steps; none where it has none.
   let series: [[Double]]
-  /// What the cost makes of one unit's step, where that was formed.
-  let moments: CostMoments?
+  /// What the cost makes of one unit's step, and the largest that this serves, where that was formed.
+  let moments: [[Double]]
 
-  init(_ chain: LaneChain, layer number: Int, _ baseline: Baseline, tieRoundoff: Double) {
+  init(
+    _ chain: LaneChain, layer number: Int, _ baseline: Baseline, _ precision: Precision,
+    tieRoundoff: Double
+  ) {
     let layer = chain.layers[number]
     var coefficients: [[Double]] = []
     if let element = layer.element {
@@ -20,12 +25,12 @@ struct ChainTerms {
     }
     self.coefficients = coefficients
     series = layer.element?.function.series(baseline.values[layer.z]) ?? []
-    moments = baseline.moments[number]
+    moments = baseline.moments[number]?.rows(precision) ?? []
   }
 
   /// Of the function alone, and with the moments after it.
   var function: [[Double]] { coefficients + series }
-  var all: [[Double]] { function + (moments?.terms ?? []) }
+  var all: [[Double]] { function + moments }
 
   /// The function's terms, element after element: `[samples, outs, terms]`.
   var elements: [Double] {

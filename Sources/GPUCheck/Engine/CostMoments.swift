@@ -4,20 +4,23 @@ import Kernels
 /// The softmax cross-entropy at the end of a chain as a function of one unit's step t in a sample: class c
 /// moves by δ_c(t) relative to the largest target y (`StepSeries`), and S·log1p(Σ p_c·expm1(δ_c(t))) −
 /// Σ q_c·δ_c(t) is a series in t. Its terms belong to the unit and the sample, and are formed once for all
-/// lanes. The step is that of the sum which the unit's function is applied to or, where the function has no
-/// series, that of its result.
+/// lanes. The step is that of the sum which the unit's function is applied to or, where the function has a
+/// kink, that of its result.
 struct CostMoments: Sendable {
   /// `[terms][samples, units]`.
-  let terms: [[Double]]
+  private let terms: [[Double]]
+  /// The steps with which something behind a unit meets a kink, `[samples, units]`.
+  private let kinks: [Double]
   /// The nth term of every series on the way is at most the nth power of it.
   private let reach: Double
 
-  /// The largest |t| for which the series serves: SMALL of kernels/small.cl for all that moves.
-  func largestStep(_ precision: Precision) -> Double {
-    let small =
-      precision == .f64 ? Double.smallStep : Double(Float.smallStep)
+  /// What lanes of a precision need, each `[samples, units]`: the terms, and the largest |t| that they serve.
+  func rows(_ precision: Precision) -> [[Double]] {
+    let small = precision == .f64 ? Double.smallStep : Double(Float.smallStep)
     // Beyond that powers could overflow.
-    return reach <= 0x1p16 ? small / max(1, reach) : -1
+    let largest = reach <= 0x1p16 ? small / max(1, reach) : -1
+    // Lanes that come near a kink find out for themselves.
+    return terms + [kinks.map { min(largest, 0.999 * $0) }]
   }
 
   /// The moments of a layer's units; nil where the cost has no tables for them.
@@ -40,32 +43,38 @@ struct CostMoments: Sendable {
     }
     // `[terms, samples, units]`.
     var all = [Double](repeating: 0, count: count * samples * units)
+    var kinks = [Double](repeating: .greatestFiniteMagnitude, count: samples * units)
     var reaches = [Double](repeating: 0, count: samples * blocks.count)
     let atOnce = max(1, Self.tasks / max(samples, 1))
     for first in stride(from: 0, to: blocks.count, by: atOnce) {
       let chosen = blocks[first..<min(first + atOnce, blocks.count)]
       all.withUnsafeMutableBufferPointer { all in
-        reaches.withUnsafeMutableBufferPointer { reaches in
-          // Each task writes places of its own.
-          nonisolated(unsafe) let (all, reaches) = (all, reaches)
-          DispatchQueue.concurrentPerform(iterations: samples * chosen.count) { task in
-            guard let start = all.baseAddress else { return }
-            let (block, sample) = (first + task / samples, task % samples)
-            let row = sample * classes..<(sample + 1) * classes
-            reaches[block * samples + sample] = series.logits(sample, of: blocks[block]) { logits in
-              var largest = StepSeries.Terms()
-              for (number, unit) in blocks[block].enumerated() {
-                var cost = Self.cost(
-                  logits + number, blocks[block].count, p: p[row], q: q[row],
-                  target: Int(label[sample]), mass: mass[sample], &largest)
-                if let own = series.function(sample, unit) {
-                  StepSeries.formLargest(&largest, own)
-                  cost = StepSeries.of(own, cost)
+        kinks.withUnsafeMutableBufferPointer { kinks in
+          reaches.withUnsafeMutableBufferPointer { reaches in
+            // Each task writes places of its own.
+            nonisolated(unsafe) let (all, kinks, reaches) = (all, kinks, reaches)
+            DispatchQueue.concurrentPerform(iterations: samples * chosen.count) { task in
+              guard let start = all.baseAddress, let kinks = kinks.baseAddress else { return }
+              let (block, sample) = (first + task / samples, task % samples)
+              let (chosen, place) = (blocks[block], sample * units)
+              let row = sample * classes..<(sample + 1) * classes
+              reaches[block * samples + sample] = series.logits(
+                sample, of: chosen, limits: kinks + place + chosen.lowerBound
+              ) { logits in
+                var largest = StepSeries.Terms()
+                for (number, unit) in chosen.enumerated() {
+                  var cost = Self.cost(
+                    logits + number, chosen.count, p: p[row], q: q[row],
+                    target: Int(label[sample]), mass: mass[sample], &largest)
+                  if let own = series.function(sample, unit) {
+                    StepSeries.formLargest(&largest, own)
+                    cost = StepSeries.of(own, cost)
+                  }
+                  StepSeries.formLargest(&largest, cost)
+                  StepSeries.store(cost, start + place + unit, samples * units)
                 }
-                StepSeries.formLargest(&largest, cost)
-                StepSeries.store(cost, start + sample * units + unit, samples * units)
+                return StepSeries.reach(largest)
               }
-              return StepSeries.reach(largest)
             }
           }
         }
@@ -73,6 +82,7 @@ struct CostMoments: Sendable {
       try advance(chosen.reduce(0) { $0 + $1.count })
     }
     terms = (0..<count).map { Array(all[$0 * samples * units..<($0 + 1) * samples * units]) }
+    self.kinks = kinks
     reach = reaches.max() ?? 0
   }
 

@@ -10,8 +10,9 @@ struct MomentPlan: Sendable {
     self.chain = chain
     let share = Double(components) / Double(max(1, graph.layout.count))
     layers = chain.layers.indices.filter { layer in
-      chain.layers[(layer + 1)...].allSatisfy {
-        $0.element.map { !$0.function.series([]).isEmpty } ?? true
+      chain.layers[(layer + 1)...].allSatisfy { behind in
+        guard let function = behind.element?.function else { return true }
+        return !function.series([]).isEmpty || function.pieces([]) != nil
       }
         && share * Self.lanes(chain, layer) >= Double(2 * StepSeries.order)
         && Self.work(chain, layer) <= Self.mostWork
@@ -57,19 +58,34 @@ struct MomentPlan: Sendable {
 extension Baseline {
   /// The same with the moments that lanes of so many components share.
   ///
-  /// - Parameter advance: told of units that are done, and of how many there are in all.
+  /// - Parameters:
+  ///   - tieRoundoff: as for lanes.
+  ///   - advance: told of units that are done, and of how many there are in all.
   package func formingMoments(
-    for components: Int, advance: (_ units: Int, _ all: Int) throws -> Void = { _, _ in }
+    for components: Int, tieRoundoff: Double,
+    advance: (_ units: Int, _ all: Int) throws -> Void = { _, _ in }
   ) rethrows -> Baseline {
     guard let plan = MomentPlan(graph, components: components) else { return self }
-    let functions = plan.chain.layers.map { layer in
-      layer.element?.function.series(values[layer.z]) ?? []
-    }
+    let functions = plan.chain.layers.map { stepFunction($0, tieRoundoff: tieRoundoff) }
     var moments: [Int: CostMoments] = [:]
     for layer in plan.layers {
       let series = StepSeries(plan.chain, from: layer, functions, self)
       moments[layer] = try CostMoments(plan.chain, series, self) { try advance($0, plan.units) }
     }
     return taking(moments)
+  }
+
+  /// A layer's function as a series makes use of it.
+  private func stepFunction(
+    _ layer: LaneChain.Layer, tieRoundoff: Double
+  ) -> StepSeries.Function {
+    guard let element = layer.element else { return StepSeries.Function() }
+    let terms = element.function.series(values[layer.z])
+    guard terms.isEmpty else { return StepSeries.Function(terms: terms) }
+    let coefficients = coefficients(element.node, mode: .difference, tieRoundoff: tieRoundoff)
+    guard let pieces = element.function.pieces(coefficients.compactMap { numbers($0) }) else {
+      return StepSeries.Function()
+    }
+    return StepSeries.Function(terms: [pieces.slopes], gaps: pieces.gaps)
   }
 }

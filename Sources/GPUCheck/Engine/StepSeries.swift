@@ -2,35 +2,43 @@ import RealModule
 
 /// One unit's step t on its way from a layer of a chain to the logits, as truncated series in t: a unit o of
 /// the next layer moves by w_o·t, its function makes a series of that, a product adds such series up, and
-/// so on. Some units of the layer in one sample at a time.
+/// so on. Some units of the layer in one sample at a time. A function that is straight up to a kink is a
+/// series of one term, which serves until a unit reaches its kink.
 struct StepSeries: Sendable {
   /// The terms that are kept, from t on: as many as small steps need.
   static let order = ElementFunction.seriesTerms
   /// Those of one series.
   typealias Terms = SIMD8<Double>
 
+  /// A layer's function at every sample and unit.
+  struct Function: Sendable {
+    /// `[terms][samples, outs]`; none where there is no function.
+    var terms: [[Double]] = []
+    /// How far each may move up to a kink, `[samples, outs]`; none where there is none.
+    var gaps: [Double] = []
+  }
+
   /// Units that may move.
   let units: Int
-  /// Their own function's series `[terms][samples, units]`; none where it has none.
-  private let own: [[Double]]
-  /// The layers behind theirs, with their weights and, where they have a function, its series
-  /// `[terms][samples, outs]`.
-  private let behind: [(layer: LaneChain.Layer, weights: [Double], function: [[Double]])]
+  /// Their own function, unless it has kinks.
+  private let own: Function
+  /// The layers behind theirs, with their weights and functions.
+  private let behind: [(layer: LaneChain.Layer, weights: [Double], function: Function)]
 
-  /// - Parameter functions: the series of each layer's function.
-  init(_ chain: LaneChain, from number: Int, _ functions: [[[Double]]], _ baseline: Baseline) {
+  /// - Parameter functions: of each layer.
+  init(_ chain: LaneChain, from number: Int, _ functions: [Function], _ baseline: Baseline) {
     units = chain.layers[number].outs
-    own = functions[number]
+    own = functions[number].gaps.isEmpty ? functions[number] : Function()
     behind = zip(chain.layers, functions).dropFirst(number + 1).map {
       ($0, baseline.values[$0.weights], $1)
     }
   }
 
-  /// The series of a unit's own function in a sample; nil where it has none.
+  /// The series of a unit's own function in a sample; nil where it has none, or a kink.
   func function(_ sample: Int, _ unit: Int) -> Terms? {
-    guard !own.isEmpty else { return nil }
+    guard !own.terms.isEmpty else { return nil }
     var terms = Terms()
-    for (n, values) in own.enumerated() { terms[n] = values[sample * units + unit] }
+    for (n, values) in own.terms.enumerated() { terms[n] = values[sample * units + unit] }
     return terms
   }
 
@@ -39,8 +47,11 @@ struct StepSeries: Sendable {
 
   /// Hands on the series of the logits in a sample, `[classes, terms, chosen units]`. Returns how far all
   /// series reach, of what is handed on as `body` says: the nth term of each is at most the nth power of it.
+  ///
+  /// - Parameter limits: of each chosen unit, lowered to the step with which something meets a kink.
   func logits(
-    _ sample: Int, of chosen: Range<Int>, _ body: (UnsafePointer<Double>) -> Double
+    _ sample: Int, of chosen: Range<Int>, limits: UnsafeMutablePointer<Double>,
+    _ body: (UnsafePointer<Double>) -> Double
   ) -> Double {
     let count = chosen.count
     let size = Self.order * count
@@ -64,19 +75,25 @@ struct StepSeries: Sendable {
           }
           swap(&here, &there)
         }
-        guard isFirst || !function.isEmpty else { continue }
+        guard isFirst || !function.terms.isEmpty else { continue }
         var largest = Terms()
         for o in 0..<layer.outs {
           var own = Terms()
-          for (n, terms) in function.enumerated() { own[n] = terms[sample * layer.outs + o] }
+          for (n, terms) in function.terms.enumerated() { own[n] = terms[sample * layer.outs + o] }
+          let gap = function.gaps.isEmpty ? .infinity : function.gaps[sample * layer.outs + o]
           for unit in chosen {
             let place = here + o * size + unit - chosen.lowerBound
             var d =
               isFirst
               ? Terms(weights[o * layer.outStride + unit * layer.inStride], 0, 0, 0, 0, 0, 0, 0)
               : Self.terms(place, count)
-            if !function.isEmpty {
+            if !function.terms.isEmpty {
               Self.formLargest(&largest, d)
+              // Straight up to the kink: the first term is all there is.
+              let limit = limits + unit - chosen.lowerBound
+              if gap < .infinity, d[0].magnitude * limit.pointee > gap {
+                limit.pointee = gap / d[0].magnitude
+              }
               d = Self.of(d, own)
             }
             Self.store(d, place, count)

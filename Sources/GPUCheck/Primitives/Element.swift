@@ -155,6 +155,12 @@ extension ElementFunction {
   /// The terms of the function's series at each of some points, `[terms][points]`; none where small
   /// steps have no series.
   func series(_ x: [Double]) -> [[Double]] { visit(SeriesVisitor(x: x)) }
+
+  /// The slopes about some points, and how far each may move up to a kink, from the coefficients there; nil
+  /// unless the function is straight on both sides of one.
+  func pieces(_ coefficients: [[Double]]) -> (slopes: [Double], gaps: [Double])? {
+    visit(PieceVisitor(coefficients: coefficients, attributes: attributes))
+  }
 }
 
 extension SIMD4<Double> {
@@ -236,6 +242,21 @@ private struct SeriesVisitor: ElementVisitor {
     guard rule.series(0) != nil else { return [] }
     let terms = mapElements(x.count) { rule.series(x[$0]) ?? SIMD8() }
     return (0..<ElementFunction.seriesTerms).map { n in terms.map { $0[n] } }
+  }
+}
+
+private struct PieceVisitor: ElementVisitor {
+  var coefficients: [[Double]]
+  var attributes: SIMD4<Double>
+
+  func visit<Rule: ElementRule>(_ rule: Rule.Type) -> (slopes: [Double], gaps: [Double])? {
+    guard rule.piece(.zero, attributes) != nil else { return nil }
+    let pieces = mapElements(coefficients.first?.count ?? 0) { e in
+      var c = SIMD4<Double>()
+      for (k, table) in coefficients.enumerated() { c[k] = table[e] }
+      return rule.piece(c, attributes) ?? (.nan, 0)
+    }
+    return (pieces.map(\.slope), pieces.map(\.gap))
   }
 }
 

@@ -21,14 +21,15 @@ final class ChainLanes<T: LaneReal>: Sendable {
     let unitTerms: Int
     /// How many of them are the function's.
     let functionTerms: Int
-    /// The largest step that the moments serve, which stand last among a unit's terms; nil without.
-    let largestStep: T?
+    /// Whether moments stand behind them.
+    let hasMoments: Bool
     /// What the layer reads, `[samples, ins]`.
     let x: ChainTable<T>
 
     init(_ chain: LaneChain, _ number: Int, _ baseline: Baseline, tieRoundoff: Double) {
       let layer = chain.layers[number]
-      let terms = ChainTerms(chain, layer: number, baseline, tieRoundoff: tieRoundoff)
+      let terms = ChainTerms(
+        chain, layer: number, baseline, T.precision, tieRoundoff: tieRoundoff)
       (ins, outs) = (layer.ins, layer.outs)
       weights = ChainTable(baseline.values[layer.weights])
       (outStride, inStride) = (layer.outStride, layer.inStride)
@@ -39,7 +40,7 @@ final class ChainLanes<T: LaneReal>: Sendable {
         terms.units(samples: chain.samples, outs: layer.outs, width: ChainLanes.width))
       unitTerms = terms.all.count
       functionTerms = terms.function.count
-      largestStep = terms.moments.map { T($0.largestStep(T.precision)) }
+      hasMoments = !terms.moments.isEmpty
       x = ChainTable(baseline.values[layer.x])
     }
   }
@@ -135,11 +136,7 @@ final class ChainLanes<T: LaneReal>: Sendable {
       }
       loadUnits(layer, sample, walk, isBlock: isBlock)
       walk.known = 0
-      let takeMoments = {
-        if let largest = layer.largestStep {
-          walk.addMoments(layer.functionTerms, largest: largest)
-        }
-      }
+      let takeMoments = { if layer.hasMoments { walk.addMoments(layer.functionTerms) } }
       // Moments are of the step that a series meets, and elsewhere of what the function makes of it.
       if layer.series > 0 { takeMoments() }
       if walk.known == ChainWalk<T>.all { continue }

@@ -99,14 +99,17 @@ final class ChainWalk<T: LaneReal> {
   func sum(_ place: Int) -> Double { Double(sums[place]) + Double(sums[Self.pair + place]) }
 
   /// Adds what the moments, from a term on, make of steps that are small enough for them.
-  func addMoments(_ first: Int, largest: T) {
+  func addMoments(_ first: Int) {
     known = 0
-    for lane in 0..<Self.pair { known |= moved[lane].magnitude <= largest ? 1 << UInt32(lane) : 0 }
     for vector in 0..<2 {
+      let moments = terms(vector) + first * Self.width
+      let largest = moments + StepSeries.order * Self.width
       let t = UnsafePointer(moved).vector(vector * Self.width)
-      var change = sumSeries(t, terms(vector) + first * Self.width)
-      if known != Self.all {
-        for lane in 0..<Self.width where known >> UInt32(vector * Self.width + lane) & 1 == 0 {
+      var change = sumSeries(t, moments)
+      for lane in 0..<Self.width {
+        if t[lane].magnitude <= largest[lane] {
+          known |= 1 << UInt32(vector * Self.width + lane)
+        } else {
           change[lane] = 0
         }
       }

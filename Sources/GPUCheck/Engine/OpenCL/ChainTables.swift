@@ -4,7 +4,7 @@ import Kernels
 struct ChainTables {
   private let chain: LaneChain
   private let attributes: (hidden: SIMD4<Double>, last: SIMD4<Double>)
-  /// `[layers, 6]`: outs, ins, and where weights, elements, units and moments begin.
+  /// `[layers, 6]`: outs, ins, where weights, elements and units begin, and whether there are moments.
   private let layers: Buffer
   /// Each layer's weights, elements and units, as kernels/chain.cl has them.
   private let tables: Buffer
@@ -31,14 +31,14 @@ struct ChainTables {
       places += [Int32(layer.outs), Int32(layer.ins), Int32(table.count)]
       // Lanes begin at the first layer's outputs, or behind it.
       if number > 0 { Self.pack(baseline.values[layer.weights], layer, into: &table) }
-      let terms = ChainTerms(chain, layer: number, baseline, tieRoundoff: tieRoundoff)
+      let terms = ChainTerms(
+        chain, layer: number, baseline, precision, tieRoundoff: tieRoundoff)
       places.append(terms.function.isEmpty ? -1 : Int32(table.count))
       table += terms.elements
       places.append(Int32(table.count))
       table += terms.units(samples: chain.samples, outs: layer.outs, width: width)
-      places.append(terms.moments == nil ? -1 : Int32(table.count))
-      if let moments = terms.moments { table.append(moments.largestStep(precision)) }
-      moments.append(terms.moments?.terms.count ?? 0)
+      places.append(terms.moments.isEmpty ? 0 : 1)
+      moments.append(terms.moments.count)
     }
     self.moments = moments
     layers = try Buffer(context, elements: places)

@@ -28,6 +28,10 @@ package protocol ElementRule: Sendable {
   /// The terms c₁ to c₅ of f(x + d) − f(x) = Σ cₙ·dⁿ, whose rest is below half a unit in the last place
   /// for small steps (kernels/small.cl), and then zeros; nil for functions of which that is not known.
   static func series(_ x: Double) -> SIMD8<Double>?
+
+  /// By its coefficients: the slope about x of a function that is straight on both sides of a kink, and how
+  /// far x may move up to the kink, not at all where it is tied; nil for other functions.
+  static func piece(_ c: SIMD4<Double>, _ a: SIMD4<Double>) -> (slope: Double, gap: Double)?
 }
 
 /// A derivative and the size of the terms that were summed to form it.
@@ -44,6 +48,10 @@ extension ElementRule {
   }
 
   package static func series(_ x: Double) -> SIMD8<Double>? { nil }
+  package static func piece(_ c: SIMD4<Double>, _ a: SIMD4<Double>) -> (slope: Double, gap: Double)?
+  {
+    nil
+  }
 }
 
 /// Where an element family's kernel text is.

@@ -56,6 +56,12 @@ package enum StraightRule: ElementRule {
   }
 
   package static func curvature(_ x: Double, _ y: Double, _ a: SIMD4<Double>) -> Double { 0 }
+
+  package static func piece(_ c: SIMD4<Double>, _ a: SIMD4<Double>) -> (slope: Double, gap: Double)?
+  {
+    let gap = c[0].magnitude <= c[2] ? 0 : c[0].magnitude / c[1].magnitude
+    return (c[1] * (c[0] > 0 ? a[1] : a[0]), gap)
+  }
 }
 
 /// ELU and SELU: A·(eˣ − 1) left of 0, straight on the right; a kink unless A is the slope.
