@@ -131,7 +131,7 @@ import Testing
     let problem = try fixture.problem()
     let (chain, scalar, steps) = try Self.backends.get()
     for precision in [Precision.f64, .f32] {
-      let baseline = Baseline(graph: problem.graph, parameters: problem.parameters)
+      let baseline = try Baseline(graph: problem.graph, parameters: problem.parameters)
         .formingMoments(
           for: problem.graph.layout.count, tieRoundoff: precision.unitRoundoff)
       let expected = try lanes(baseline, steps, precision)
@@ -169,7 +169,7 @@ import Testing
     let parameters = try ParameterVector(layout: graph.layout, values: theta)
     let (chain, scalar, steps) = try Self.backends.get()
     for precision in [Precision.f64, .f32] {
-      let baseline = Baseline(graph: graph, parameters: parameters)
+      let baseline = try Baseline(graph: graph, parameters: parameters)
         .formingMoments(for: graph.layout.count, tieRoundoff: precision.unitRoundoff)
       let expected = try lanes(baseline, steps, precision)
       for backend in [chain, scalar, Self.cpu] as [any Backend] {
@@ -199,7 +199,7 @@ import Testing
     let backends = try Self.backends.get()
     for backend in [backends.chain, backends.steps, Self.cpu] as [any Backend] {
       for precision in [Precision.f64, .f32] {
-        let baseline = Baseline(graph: problem.graph, parameters: problem.parameters)
+        let baseline = try Baseline(graph: problem.graph, parameters: problem.parameters)
           .formingMoments(
             for: problem.graph.layout.count, tieRoundoff: precision.unitRoundoff)
         let evaluator = try lanes(baseline, backend, precision)

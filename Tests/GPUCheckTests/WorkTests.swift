@@ -189,6 +189,28 @@ import Testing
     #expect(estimate.forwardWork == Double(products + 12 + 6))
   }
 
+  @Test("What lanes of a chain share is in the estimate of all components, not in that of few")
+  func shared() throws {
+    let width = 64
+    var graph = Graph(
+      layout: ParameterLayout((0..<4).map { ("W\($0)", [width, width]) }))
+    var x = graph.constant("x", .zeros([8, width]))
+    for segment in 0..<4 {
+      x = try graph.apply(.dense(.outIn), [x, graph.parameter(segment: segment)], name: "z")
+      if segment < 3 { x = try graph.apply(.element(.relu), [x], name: "a") }
+    }
+    let y = graph.constant("y", .zeros([8, width]))
+    graph.addToCost(try graph.apply(.softmaxCrossEntropy, [x, y], name: "loss"), factor: 1)
+    var options = InspectOptions()
+    options.sample = 40
+    let estimate = CheckEstimate(graph, options, devices: [])
+    let host = try #require(estimate.devices.last)
+    let sample = try #require(estimate.sample)
+    let sampleSeconds = try #require(host.sampleSeconds)
+    #expect(host.fullSeconds < 0.2 * estimate.full.work / host.rate)
+    #expect(sampleSeconds >= sample.work / host.rate)
+  }
+
   // MARK: Tables
 
   /// Bytes of the tables that are made of a baseline.

@@ -64,7 +64,7 @@ extension Baseline {
   package func formingMoments(
     for components: Int, tieRoundoff: Double,
     advance: (_ units: Int, _ all: Int) throws -> Void = { _, _ in }
-  ) rethrows -> Baseline {
+  ) throws -> Baseline {
     guard let plan = MomentPlan(graph, components: components) else { return self }
     let functions = plan.chain.layers.map { stepFunction($0, tieRoundoff: tieRoundoff) }
     var moments: [Int: CostMoments] = [:]
