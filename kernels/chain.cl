@@ -119,6 +119,13 @@ ALWAYS_INLINE void load_units(global const real *tables, const Units *units, boo
 #endif
 
 #ifdef KINKS
+#ifdef SERIES
+// Out of line: large steps are few, and the compiler would copy a library's functions to many places.
+static __attribute__((noinline)) realv far_rule(const Chain *chain, realv d, const realv *c, intv *kinks) {
+  return APPLY_RULE(d, c, kinks);
+}
+#endif
+
 // The function of an element from its coefficients and, after them, its series; careful: with steps
 // of every size.
 ALWAYS_INLINE realv hidden_of(const Chain *chain, realv d, const realv *c, bool careful,
@@ -127,7 +134,7 @@ ALWAYS_INLINE realv hidden_of(const Chain *chain, realv d, const realv *c, bool 
   const realv near = sum_series(d, c + COEFFICIENTS);
   if (!careful || ALL_SMALL(d))
     return near;
-  return SELECT(APPLY_RULE(d, c, kinks), near, IS_SMALL(d));
+  return SELECT(far_rule(chain, d, c, kinks), near, IS_SMALL(d));
 #else
   return APPLY_RULE(d, c, kinks);
 #endif
@@ -161,10 +168,7 @@ ALWAYS_INLINE void hidden_unit_steps(const Chain *chain, int l, int s, const Uni
                                      intv *kinks) {
   if (LAYER_ELEMENTS(chain, l) < 0)
     return;
-  if (units->is_block)
-    unit_steps(chain, l, s, units, true, d, kinks);
-  else
-    unit_steps(chain, l, s, units, false, d, kinks);
+  unit_steps(chain, l, s, units, units->is_block, d, kinks);
 }
 #else
 #define hidden_step(chain, l, s, o, d, careful, kinks) (d)
@@ -440,10 +444,8 @@ kernel void chain_difference(int lane_vectors, int samples, int layers, int entr
     if (!ANY((moved[0] != (realv)(0)) | (moved[1] != (realv)(0))))
       continue;
 #endif
-    if (has_moments && units.is_block)
-      take_moments(chain, &units, true, s, function_terms, moved, known, is_known);
-    else if (has_moments)
-      take_moments(chain, &units, false, s, function_terms, moved, known, is_known);
+    if (has_moments)
+      take_moments(chain, &units, units.is_block, s, function_terms, moved, known, is_known);
     if (!ANY(!(is_known[0] & is_known[1]))) {
       add_compensated(high, low, known[0]);
       add_compensated(high + 1, low + 1, known[1]);

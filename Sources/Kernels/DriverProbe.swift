@@ -40,9 +40,10 @@ package enum DriverProbe {
   }()
 
   /// The results of a device's self-test in other processes; nil where there cannot be any.
-  static func selfTest(_ device: Device, _ text: KernelText) -> [SelfTestResult]? {
+  static func selfTest(
+    _ device: Device, _ text: KernelText, _ precisions: [Precision]
+  ) -> [SelfTestResult]? {
     guard let program else { return nil }
-    let precisions = device.description.precisions
     // A CPU's driver compiles on one core: a process for each precision. A device of its own may serve
     // one process at a time.
     let parts = device.description.kind == .cpu ? precisions.map { [$0] } : [precisions]

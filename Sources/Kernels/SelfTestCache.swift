@@ -1,30 +1,32 @@
 /// A device's self-test, run once per device, driver and version.
 extension SelfTest {
-  /// The results of a device in all its precisions: those of an earlier run where the cache has
-  /// them, else those of a run, in a process of its own where this program has one for it
+  /// The results of a device in its precisions, or some of them: those of an earlier run where the cache
+  /// has them, else those of a run, in a process of its own where this program has one for it
   /// (`DriverProbe`). Never throws: what fails is a failure of the device, in one line.
   ///
   /// Failures are not kept, and end what was kept: whoever mends a machine is not asked to empty a
   /// folder.
   ///
   /// - Parameters:
+  ///   - precisions: Which of its precisions; nil for all.
   ///   - again: Whether to run it whatever the cache has.
   package static func results(
     _ device: Device, text: KernelText = KernelText(), cache: DiskCache? = .standard,
-    again: Bool = false
+    precisions: [Precision]? = nil, again: Bool = false
   ) -> [SelfTestResult] {
     let description = device.description
     if let refusal = Quirks.refusal(of: description) {
       return [SelfTestResult(description, refusal: refusal)]
     }
-    let precisions = description.precisions
+    let precisions = precisions ?? description.precisions
     // Without the text there is no key, and the run will say what is missing.
     let keys = precisions.compactMap { try? key($0, description, text) }
     if let cache, !again, keys.count == precisions.count {
       let known = zip(precisions, keys).compactMap { cached($0, key: $1, in: cache) }
       if known.count == keys.count { return known }
     }
-    let results = DriverProbe.selfTest(device, text) ?? run(device, text)
+    let results =
+      DriverProbe.selfTest(device, text, precisions) ?? run(device, text, precisions: precisions)
     for (precision, key) in zip(precisions, keys) {
       if let sound = results.first(where: { $0.isSound(precision) }) {
         cache?.keep(sound, of: kind, key: key)

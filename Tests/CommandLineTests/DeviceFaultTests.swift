@@ -71,11 +71,11 @@ import Testing
         "signal 6 (Aborted) in its self-test (its last words: planted in clBuildProgram)"
       ]),
     Fault("hang clEnqueueReadBuffer 1", more: soon, words: ["within 2 s", "in its self-test"]),
-    Fault("status clBuildProgram 1 -11", words: ["its self-test in f32: clBuildProgram: CL_BUILD"]),
+    Fault("status clBuildProgram 1 -11", words: ["its self-test in f64: clBuildProgram: CL_BUILD"]),
     Fault("status clCreateContext 1 -6", words: ["before its self-test: clCreateContext"]),
     Fault(
-      "corrupt clEnqueueReadBuffer 1", words: ["its self-test in f32: exp gives a wrong infinity"]),
-    Fault("skip clEnqueueNDRangeKernel 2", words: ["its self-test in f32: a compensated sum"]),
+      "corrupt clEnqueueReadBuffer 1", words: ["its self-test in f64: exp gives a wrong infinity"]),
+    Fault("skip clEnqueueNDRangeKernel 2", words: ["its self-test in f64: a compensated sum"]),
     Fault("no linker for PoCL", words: ["needs the command ld", "install binutils"]) { folder in
       ["PATH": try icds([:], in: folder)]
     },

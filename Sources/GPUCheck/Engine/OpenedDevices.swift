@@ -16,6 +16,8 @@ public struct DeviceOptions: Sendable {
   /// others and the CPU; the report says so. Never with kernels of one's own, whose faults are
   /// looked for.
   public var mayFallBack = true
+  /// The precision that lanes will have, whose self-test is enough; nil for those of all.
+  public var precision: PrecisionChoice?
   /// Whether events tell how long each kernel ran, for `CheckReport.profile`.
   public var profiles = false
   /// Which kernels lanes take on OpenCL devices, where not those that suit each.
@@ -23,6 +25,18 @@ public struct DeviceOptions: Sendable {
 
   /// The devices of the given selectors.
   public init(_ selectors: [String] = ["auto"]) { self.selectors = selectors }
+
+  /// The precisions that a device must be tested in; nil for all that it has.
+  func precisions(of device: DeviceDescription) -> [Precision]? {
+    switch precision {
+    case nil: nil
+    case .f32: [.f32]
+    // Where it has no double that is said later on.
+    case .f64: device.supportsDouble ? [.f64] : nil
+    // One without double among several makes it f32 for all.
+    case .auto: selectors.count == 1 && device.supportsDouble ? [.f64] : nil
+    }
+  }
 }
 
 /// The devices of a check, opened and tested.
@@ -110,7 +124,8 @@ struct OpenedDevices: Sendable {
         oneAtATime: !Quirks.allowsThreads(device.description))
     let backend = try watchdog.run("being opened") {
       try OpenCLBackend(
-        device, text: text, memoryLimit: options.memoryLimit, profiles: options.profiles,
+        device, text: text, precisions: options.precisions(of: device.description),
+        memoryLimit: options.memoryLimit, profiles: options.profiles,
         choice: options.kernelChoice)
     }
     backends.append(WatchedBackend(backend, watchdog))

@@ -39,7 +39,7 @@ struct DeviceChoiceOptions: ParsableArguments {
   var kernels: String?
 
   /// The options as the library takes them.
-  private func options(profiles: Bool) throws -> DeviceOptions {
+  private func options(_ precision: PrecisionChoice?, profiles: Bool) throws -> DeviceOptions {
     let preset = Terminal.environment(Self.variable)
     var options = DeviceOptions(
       !device.isEmpty
@@ -47,6 +47,7 @@ struct DeviceChoiceOptions: ParsableArguments {
     options.kernelFolder = kernels
     options.memoryLimit = memory
     options.timeout = deviceTimeout
+    options.precision = precision
     options.profiles = profiles
     do {
       options.kernelChoice = try KernelChoice(Terminal.environment(Self.kernelVariable) ?? "")
@@ -57,12 +58,15 @@ struct DeviceChoiceOptions: ParsableArguments {
   }
 
   /// Opens the devices, for a `Checker` or a `Comparer`.
+  ///
+  /// - Parameter precision: that of the lanes; nil where they come in several.
   func open<Opened>(
-    profiles: Bool = false, _ opened: (DeviceOptions) throws -> Opened
+    _ precision: PrecisionChoice? = nil, profiles: Bool = false,
+    _ opened: (DeviceOptions) throws -> Opened
   ) throws -> Opened {
     // A folder that is none would count as a device that fails.
     if let kernels { _ = try KernelText(folder: kernels).text("common.cl") }
-    let options = try options(profiles: profiles)
+    let options = try options(precision, profiles: profiles)
     do {
       return try opened(options)
     } catch let error as InputError

@@ -44,7 +44,7 @@ extension CheckCommand {
 
   private func graph(_ problem: Problem) -> LoadedCheck {
     LoadedCheck(layout: problem.parameters.layout) {
-      let checker = try devices.open(profiles: profile) { try Checker($0) }
+      let checker = try devices.open(precision, profiles: profile) { try Checker($0) }
       return LoadedCheck.Opened(
         notes: checker.notes, hasHungDevice: { checker.hasHungDevice },
         plan: { checker.plan(problem, options) },
@@ -62,7 +62,7 @@ extension CheckCommand {
     let inputs = [path] + (files.batch.map { [$0] } ?? [])
     return LoadedCheck(layout: theta.layout) {
       let began = ContinuousClock.now
-      let checker = try devices.open { try Checker($0) }
+      let checker = try devices.open(precision) { try Checker($0) }
       let cost = try checker.cost(source, at: theta, precision: precision, files: inputs)
       let setUp = began.duration(to: .now)
       return LoadedCheck.Opened(notes: checker.notes, hasHungDevice: { checker.hasHungDevice }) {

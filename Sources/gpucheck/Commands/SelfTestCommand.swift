@@ -21,8 +21,15 @@ struct SelfTestCommand: ParsableCommand {
   @Argument(help: "The device, by its indices such as 0:0; without it the devices are listed.")
   var device: String?
 
-  @Option(help: "Test this precision only, f32 or f64; may be repeated.")
-  var precision: [String] = []
+  @Option(
+    help: "Test this precision only, f32 or f64; may be repeated.",
+    transform: { word in
+      guard let precision = Precision(rawValue: word) else {
+        throw ValidationError("found \"\(word)\", expected f32 or f64")
+      }
+      return precision
+    })
+  var precision: [Precision] = []
 
   @Option(help: "Read the kernels from this folder.")
   var kernels: String?
@@ -34,6 +41,6 @@ struct SelfTestCommand: ParsableCommand {
     try output.write(
       contentsOf: DriverProbe.answer(
         device, KernelText(folder: kernels),
-        precisions: precision.isEmpty ? nil : precision.compactMap(Precision.init)))
+        precisions: precision.isEmpty ? nil : precision))
   }
 }

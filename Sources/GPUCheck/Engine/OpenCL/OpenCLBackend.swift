@@ -28,18 +28,19 @@ package final class OpenCLBackend: Backend {
   /// `InputError` where it is refused.
   ///
   /// - Parameters:
+  ///   - precisions: Those that are tested; nil for all that the device has.
   ///   - memoryLimit: Bytes that buffers may take on the device; nil for the device's own limit.
   ///   - cache: Where the results of the self-test and of measurements are kept; nil to run them.
   ///   - profiles: Whether kernels are timed.
   ///   - choice: Tests run the kernels as a GPU does, one lane a work-item, on any device.
   package init(
-    _ device: Device, text: KernelText, memoryLimit: Int? = nil,
+    _ device: Device, text: KernelText, precisions: [Precision]? = nil, memoryLimit: Int? = nil,
     cache: DiskCache? = .standard, profiles: Bool = false, choice: KernelChoice = KernelChoice()
   ) throws {
     self.choice = choice
     self.cache = cache
     profile = profiles ? LaneProfile() : nil
-    selfTests = SelfTest.results(device, text: text, cache: cache)
+    selfTests = SelfTest.results(device, text: text, cache: cache, precisions: precisions)
     if let failure = selfTests.firstFailure {
       throw InputError(failure, remedy: "choose another device, or cpu")
     }
