@@ -120,8 +120,8 @@ ALWAYS_INLINE void load_units(global const real *tables, const Units *units, boo
 
 #ifdef KINKS
 #ifdef SERIES
-// Out of line: large steps are few, and the compiler would copy a library's functions to many places.
-static __attribute__((noinline)) realv far_rule(const Chain *chain, realv d, const realv *c, intv *kinks) {
+// The rule, for steps of every size.
+NEVER_INLINE realv far_rule(const Chain *chain, realv d, const realv *c, intv *kinks) {
   return APPLY_RULE(d, c, kinks);
 }
 #endif

@@ -27,6 +27,8 @@
 
 // For small functions of the innermost loops.
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
+// For what is rarely called and long: compilers would copy a library's functions to every place.
+#define NEVER_INLINE static __attribute__((noinline))
 
 // Vectors wider than the machine's are passed between functions of one program only.
 #ifdef __clang__

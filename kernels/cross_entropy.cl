@@ -29,7 +29,7 @@ ALWAYS_INLINE realv small_cross_entropy(CrossEntropy row, real mass) {
 
 // The same for steps of every size. SPACE: whose memory z is, the device's or a work-item's own.
 #define CROSS_ENTROPY_STEP(NAME, SPACE)                                                           \
-  static __attribute__((noinline)) realv NAME(SPACE const real *z, int stride, int classes, int y, real mass,        \
+  NEVER_INLINE realv NAME(SPACE const real *z, int stride, int classes, int y, real mass,        \
                            global const real *p, realv linear) {                                  \
     const realv shift = LOAD(y * stride, z);                                                      \
     realv total = (realv)(0);                                                                     \
