@@ -20,21 +20,29 @@ extension SelfTest {
     }
     let precisions = precisions ?? description.precisions
     // Without the text there is no key, and the run will say what is missing.
-    let keys = precisions.compactMap { try? key($0, description, text) }
-    if let cache, !again, keys.count == precisions.count {
-      let known = zip(precisions, keys).compactMap { cached($0, key: $1, in: cache) }
-      if known.count == keys.count { return known }
+    let keys = Dictionary(
+      uniqueKeysWithValues: precisions.compactMap { precision in
+        (try? key(precision, description, text)).map { (precision, $0) }
+      })
+    let known = precisions.compactMap { precision -> SelfTestResult? in
+      guard let cache, !again, let key = keys[precision] else { return nil }
+      return cached(precision, key: key, in: cache)
     }
+    let missing = precisions.filter { precision in
+      !known.contains { $0.precision == precision }
+    }
+    if missing.isEmpty { return known }
     let results =
-      DriverProbe.selfTest(device, text, precisions) ?? run(device, text, precisions: precisions)
-    for (precision, key) in zip(precisions, keys) {
+      DriverProbe.selfTest(device, text, missing) ?? run(device, text, precisions: missing)
+    for precision in missing {
+      guard let key = keys[precision] else { continue }
       if let sound = results.first(where: { $0.isSound(precision) }) {
         cache?.keep(sound, of: kind, key: key)
       } else {
         cache?.forget(kind, key: key)
       }
     }
-    return results
+    return (known + results).sorted { $0.precision.bytes < $1.precision.bytes }
   }
 
   private static func cached(

@@ -66,10 +66,14 @@ import Testing
 
   @Test("A check finds what devices has found, and the other way round")
   func shared() throws {
-    // The check's own programs are built after the self-test's.
-    let end = try Program.run(
-      digits("gradient.npz", ["--device", "0:0"]), environment: environment)
-    #expect(end.status == 0)
+    // The check's own programs are built after the self-test's, which is that of its precision.
+    for (number, precision) in ["f64", "f32"].enumerated() {
+      let end = try Program.run(
+        digits("gradient.npz", ["--device", "0:0", "--precision", precision]),
+        environment: environment)
+      #expect(end.status == 0)
+      #expect(try entries().count == number + 1)
+    }
     #expect(try devices().isCached)
   }
 

@@ -25,7 +25,7 @@ struct ListedDevice {
   var failure: String? { selfTests.firstFailure }
 
   /// Whether the self-test was an earlier one.
-  var isCached: Bool { selfTests.contains(where: \.isCached) }
+  var isCached: Bool { !selfTests.isEmpty && selfTests.allSatisfy(\.isCached) }
 }
 
 /// The devices of this machine, each with the result of its self-test.
