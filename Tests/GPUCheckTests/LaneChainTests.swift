@@ -156,15 +156,17 @@ import Testing
 
   @Test(
     "Layers of several blocks of units, whole and in part, with samples that do not move",
-    arguments: [[6, 24, 3], [6, 24, 19, 3], [5, 17, 21, 9, 4]], [ElementFunction.tanh, .relu])
-  func blocks(sizes: [Int], function: ElementFunction) throws {
+    arguments: [[6, 24, 3], [6, 24, 19, 3], [5, 17, 21, 9, 4]],
+    [(ElementFunction.tanh, true), (.tanh, false), (.relu, false)])
+  func blocks(sizes: [Int], layers: (function: ElementFunction, areDense: Bool)) throws {
     var random = SplitMix64(seed: 7)
     let labels = (0..<5).map { _ in Int.random(in: 0..<(sizes.last ?? 1), using: &random) }
     // Two of three inputs are 0.
     let x = (0..<labels.count * sizes[0]).map { _ in
       Int.random(in: 0..<3, using: &random) == 0 ? Double.random(in: -2...2, using: &random) : 0
     }
-    let graph = try graph(sizes, dense: function == .tanh, function: function, x: x, y: labels)
+    let graph = try graph(
+      sizes, dense: layers.areDense, function: layers.function, x: x, y: labels)
     let theta = (0..<graph.layout.count).map { _ in Double.random(in: -1...1, using: &random) }
     let parameters = try ParameterVector(layout: graph.layout, values: theta)
     let (chain, scalar, steps) = try Self.backends.get()

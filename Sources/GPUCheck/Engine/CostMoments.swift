@@ -41,48 +41,51 @@ struct CostMoments: Sendable {
     let blocks = stride(from: 0, to: units, by: StepSeries.block).map {
       $0..<min($0 + StepSeries.block, units)
     }
-    // `[terms, samples, units]`.
-    var all = [Double](repeating: 0, count: count * samples * units)
-    var kinks = [Double](repeating: .greatestFiniteMagnitude, count: samples * units)
+    let plane = samples * units
+    // `[samples, units]` for each term, and for the kinks.
+    var rows =
+      [Double](repeating: 0, count: count * plane)
+      + [Double](repeating: .greatestFiniteMagnitude, count: plane)
+    let form = { @Sendable (sample: Int, units: Range<Int>, rows: UnsafeMutablePointer<Double>) in
+      let row = sample * classes..<(sample + 1) * classes
+      let own = rows + sample * series.units
+      return series.logits(
+        sample, of: units, limits: own + count * plane + units.lowerBound
+      ) { logits in
+        var largest = StepSeries.Terms()
+        for (number, unit) in units.enumerated() {
+          var cost = Self.cost(
+            logits + number, units.count, p: p[row], q: q[row], target: Int(label[sample]),
+            mass: mass[sample], &largest)
+          if let function = series.function(sample, unit) {
+            StepSeries.formLargest(&largest, function)
+            cost = StepSeries.of(function, cost)
+          }
+          StepSeries.formLargest(&largest, cost)
+          StepSeries.store(cost, own + unit, plane)
+        }
+        return StepSeries.reach(largest)
+      }
+    }
     var reaches = [Double](repeating: 0, count: samples * blocks.count)
     let atOnce = max(1, Self.tasks / max(samples, 1))
     for first in stride(from: 0, to: blocks.count, by: atOnce) {
       let chosen = blocks[first..<min(first + atOnce, blocks.count)]
-      all.withUnsafeMutableBufferPointer { all in
-        kinks.withUnsafeMutableBufferPointer { kinks in
-          reaches.withUnsafeMutableBufferPointer { reaches in
-            // Each task writes places of its own.
-            nonisolated(unsafe) let (all, kinks, reaches) = (all, kinks, reaches)
-            DispatchQueue.concurrentPerform(iterations: samples * chosen.count) { task in
-              guard let start = all.baseAddress, let kinks = kinks.baseAddress else { return }
-              let (block, sample) = (first + task / samples, task % samples)
-              let (chosen, place) = (blocks[block], sample * units)
-              let row = sample * classes..<(sample + 1) * classes
-              reaches[block * samples + sample] = series.logits(
-                sample, of: chosen, limits: kinks + place + chosen.lowerBound
-              ) { logits in
-                var largest = StepSeries.Terms()
-                for (number, unit) in chosen.enumerated() {
-                  var cost = Self.cost(
-                    logits + number, chosen.count, p: p[row], q: q[row],
-                    target: Int(label[sample]), mass: mass[sample], &largest)
-                  if let own = series.function(sample, unit) {
-                    StepSeries.formLargest(&largest, own)
-                    cost = StepSeries.of(own, cost)
-                  }
-                  StepSeries.formLargest(&largest, cost)
-                  StepSeries.store(cost, start + place + unit, samples * units)
-                }
-                return StepSeries.reach(largest)
-              }
-            }
+      rows.withUnsafeMutableBufferPointer { rows in
+        reaches.withUnsafeMutableBufferPointer { reaches in
+          // Each task writes places of its own.
+          nonisolated(unsafe) let (rows, reaches) = (rows, reaches)
+          DispatchQueue.concurrentPerform(iterations: samples * chosen.count) { task in
+            guard let start = rows.baseAddress else { return }
+            let (block, sample) = (first + task / samples, task % samples)
+            reaches[block * samples + sample] = form(sample, blocks[block], start)
           }
         }
       }
       try advance(chosen.reduce(0) { $0 + $1.count })
     }
-    terms = (0..<count).map { Array(all[$0 * samples * units..<($0 + 1) * samples * units]) }
-    self.kinks = kinks
+    terms = (0..<count).map { Array(rows[$0 * plane..<($0 + 1) * plane]) }
+    kinks = Array(rows[(count * plane)...])
     reach = reaches.max() ?? 0
   }
 
