@@ -9,9 +9,9 @@ rates      the card's own: matrix products and copies, by PyTorch
 dense      S, M, Mr, L, D: every mode and precision, cold and warm
 compare    the same networks held against the CPU, sampled
 kernels    M, L, D and the GPT with other kernels than the device's own:
-           chains, no tiles, nothing fused (GPUCHECK_KERNELS)
-wide       3072-8192-3072-10, 50 million parameters: a sample, and what all
-           of them would take
+           no moments, chains, no tiles, nothing fused (GPUCHECK_KERNELS)
+wide       3072-8192-3072-10, 50 million parameters: all of them, and a
+           sample, which goes step by step
 peers      JAX and torch.autograd.gradcheck on the same card
 models     LeNet, ResNet-20, GPT: timed, and held against the CPU
 profile    `gpucheck check --profile` of L and ResNet-20, where it has that
@@ -43,7 +43,7 @@ MODES = [(evaluator, precision) for evaluator in ("difference", "direct")
          for precision in ("f64", "f32")]
 COMPARE_SAMPLE, WIDE_SAMPLE = 2000, 32768
 # What GPUCHECK_KERNELS is set to, beside nothing.
-KERNELS = ["", "tiles", "-tiles", "chains", "-fused"]
+KERNELS = ["", "-moments", "tiles", "-tiles", "chains", "-fused"]
 # Perturbations that JAX evaluates at once: a GPU wants many.
 JAX_BLOCK = 1024
 
@@ -153,7 +153,8 @@ class Round:
 
     def chosen(self, case, words):
         """Seconds of evaluation with some kernels, best of three."""
-        sample = min(case.parameters, 2000 if self.args.quick else 100000)
+        dense = case.name in export_net.NETWORKS
+        sample = case.parameters if dense else min(case.parameters, 100000)
         seconds = []
         for _ in range(3):
             ran = run([self.program, "check", *case.arguments, "--device",
@@ -175,9 +176,18 @@ class Round:
         result = {"sizes": sizes, "parameters": case.parameters,
                   "gigaflops": case.flops(case.counts) / 1e9}
         for precision in ("f32", "f64"):
-            result[precision] = attempt(
-                lambda: self.sampled(case, precision))
+            result[precision] = {
+                "all": attempt(lambda: self.whole(case, precision)),
+                "sample": attempt(lambda: self.sampled(case, precision))}
         return result
+
+    def whole(self, case, precision):
+        """The report of a check of all components."""
+        report = self.json(
+            "check", *case.arguments, "--device", self.device()["index"],
+            "--precision", precision, "--full", "--quiet")
+        return {key: report[key] for key in (
+            "seconds", "verdict", "relativeDifference", "warnings")}
 
     def sampled(self, case, precision):
         """A sample's report, and the seconds that all would take."""

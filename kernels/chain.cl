@@ -17,19 +17,15 @@
 // [blocks, in, CHAIN_ROWS]; the outputs that are left over make one more block, of CHAIN_FEW rows where
 // that is enough. Missing rows are 0.
 // its elements: what the function of each needs, [samples, out, HIDDEN_TERMS]: coefficients, series;
-// its units: the same for lanes of neighbouring units, and after it the cost's moments where it has any,
-// SERIES_TERMS and the largest step that they serve, [blocks of VECTOR_WIDTH units, samples, terms,
-// VECTOR_WIDTH]; moments are of the step that the function meets where it has a series, and elsewhere of
-// what it makes of the step.
+// its units: the same for lanes of neighbouring units, [blocks of VECTOR_WIDTH units, samples,
+// HIDDEN_TERMS, VECTOR_WIDTH].
 // layer [layers, CHAIN_COLUMNS]: outs; ins; where its weights, its elements (-1 without a function) and
-// its units begin; whether it has moments. Every layer but the last has at most CHAIN_WIDTH outs.
+// its units begin. Every layer but the last has at most CHAIN_WIDTH outs.
 // CPU twin: Engine/CPU/ChainLanes.swift. Host: Engine/LaneChain.swift, ChainTerms.swift, LaneOrder.swift.
 
 #define CHAIN_ROWS 6
 #define CHAIN_FEW 4
-#define CHAIN_COLUMNS 6
-#define SERIES_TERMS 5
-#define MOMENT_TERMS (SERIES_TERMS + 1)
+#define CHAIN_COLUMNS 5
 
 #ifndef LAST_RULE
 CROSS_ENTROPY_STEP(chain_cross_entropy, private)
@@ -49,7 +45,6 @@ typedef struct {
 #define LAYER_WEIGHTS(chain, l) (chain)->layer[CHAIN_COLUMNS * (l) + 2]
 #define LAYER_ELEMENTS(chain, l) (chain)->layer[CHAIN_COLUMNS * (l) + 3]
 #define LAYER_UNITS(chain, l) (chain)->layer[CHAIN_COLUMNS * (l) + 4]
-#define HAS_MOMENTS(chain, l) (chain)->layer[CHAIN_COLUMNS * (l) + 5]
 
 // Where the packed weights of an output begin, and how far those of successive inputs are apart.
 static inline int packed_row(int o, int outs, int ins, int *stride) {
@@ -59,41 +54,14 @@ static inline int packed_row(int o, int outs, int ins, int *stride) {
   return block * ins + o - block;
 }
 
-// c[0] d + c[1] d^2 + ... + c[SERIES_TERMS - 1] d^SERIES_TERMS.
-ALWAYS_INLINE realv sum_series(realv d, const realv *c) {
-  realv sum = fma(c[4], d, c[3]);
-  sum = fma(sum, d, c[2]);
-  sum = fma(sum, d, c[1]);
-  return fma(sum, d, c[0]) * d;
-}
-
 // The units of both vectors, one a lane. Where those of a vector are a block, the same in both, their
 // tables are read as they stand.
 typedef struct {
   intv unit[2];
   bool is_block;
-  int terms;
   // Where the tables of each lane's unit begin.
   intv at[2];
 } Units;
-
-// Some terms of the units in sample s, from `first` on.
-ALWAYS_INLINE void load_units(global const real *tables, const Units *units, bool is_block, int s,
-                              int first, int terms, realv *c0, realv *c1) {
-  const int at = (s * units->terms + first) * VECTOR_WIDTH;
-  if (is_block) {
-    global const real *const row = tables + FIRST_LANE(units->at[0]) + at;
-#pragma unroll
-    for (int k = 0; k < terms; k++)
-      c0[k] = c1[k] = LOAD(k, row);
-  } else {
-#pragma unroll
-    for (int k = 0; k < terms; k++) {
-      c0[k] = gather(tables, at + k * VECTOR_WIDTH, 1, units->at[0]);
-      c1[k] = gather(tables, at + k * VECTOR_WIDTH, 1, units->at[1]);
-    }
-  }
-}
 
 #ifdef KINKS
 #if KINKS
@@ -155,20 +123,27 @@ ALWAYS_INLINE realv hidden_step(const Chain *chain, int l, int s, int o, realv d
 }
 
 // The same of the unit of each lane, in place.
-ALWAYS_INLINE void unit_steps(const Chain *chain, int l, int s, const Units *units, bool is_block,
-                              realv *d, intv *kinks) {
-  realv c0[HIDDEN_TERMS];
-  realv c1[HIDDEN_TERMS];
-  load_units(chain->tables, units, is_block, s, 0, HIDDEN_TERMS, c0, c1);
-  d[0] = hidden_of(chain, d[0], c0, true, kinks);
-  d[1] = hidden_of(chain, d[1], c1, true, kinks + 1);
-}
-
 ALWAYS_INLINE void hidden_unit_steps(const Chain *chain, int l, int s, const Units *units, realv *d,
                                      intv *kinks) {
   if (LAYER_ELEMENTS(chain, l) < 0)
     return;
-  unit_steps(chain, l, s, units, units->is_block, d, kinks);
+  const int at = s * HIDDEN_TERMS * VECTOR_WIDTH;
+  realv c0[HIDDEN_TERMS];
+  realv c1[HIDDEN_TERMS];
+  if (units->is_block) {
+    global const real *const row = chain->tables + FIRST_LANE(units->at[0]) + at;
+#pragma unroll
+    for (int k = 0; k < HIDDEN_TERMS; k++)
+      c0[k] = c1[k] = LOAD(k, row);
+  } else {
+#pragma unroll
+    for (int k = 0; k < HIDDEN_TERMS; k++) {
+      c0[k] = gather(chain->tables, at + k * VECTOR_WIDTH, 1, units->at[0]);
+      c1[k] = gather(chain->tables, at + k * VECTOR_WIDTH, 1, units->at[1]);
+    }
+  }
+  d[0] = hidden_of(chain, d[0], c0, true, kinks);
+  d[1] = hidden_of(chain, d[1], c1, true, kinks + 1);
 }
 #else
 #define hidden_step(chain, l, s, o, d, careful, kinks) (d)
@@ -224,11 +199,11 @@ static inline void chain_layer(const Chain *chain, int l, int s, const real *in,
 }
 #endif
 
-// Adds what the last layer's steps make of the cost in one sample; in some lanes it may be known.
+// Adds what the last layer's steps make of the cost in one sample.
 #ifdef LAST_RULE
-static inline void add_cost(const Chain *chain, int s, int outs, const real *z, const realv *known,
-                            const maskv *is_known, realv *high, realv *low, intv *kinks,
-                            global const real *c0, global const real *c1, global const real *c2,
+static inline void add_cost(const Chain *chain, int s, int outs, const real *z, realv *high,
+                            realv *low, intv *kinks, global const real *c0,
+                            global const real *c1, global const real *c2,
                             global const real *c3) {
   global const real *const table[4] = {c0, c1, c2, c3};
   for (int o = 0; o < outs; o++) {
@@ -242,10 +217,9 @@ static inline void add_cost(const Chain *chain, int s, int outs, const real *z, 
   }
 }
 #else
-static inline void add_cost(const Chain *chain, int s, int outs, const real *z, const realv *known,
-                            const maskv *is_known, realv *high, realv *low, intv *kinks,
-                            global const real *p, global const real *q, global const real *label,
-                            global const real *mass) {
+static inline void add_cost(const Chain *chain, int s, int outs, const real *z, realv *high,
+                            realv *low, intv *kinks, global const real *p, global const real *q,
+                            global const real *label, global const real *mass) {
   const int y = (int)label[s];
   const realv shift[2] = {LOAD(2 * y, z), LOAD(2 * y + 1, z)};
   CrossEntropy sums[2] = {{(realv)(0), (realv)(0), (realv)(0)}, {(realv)(0), (realv)(0), (realv)(0)}};
@@ -261,65 +235,18 @@ static inline void add_cost(const Chain *chain, int s, int outs, const real *z, 
       step = SELECT(chain_cross_entropy(z + v * VECTOR_WIDTH, 2, outs, y, mass[s], p + s * outs,
                                         sums[v].linear),
                     step, is_small);
-    add_compensated(high + v, low + v, SELECT(step, known[v], is_known[v]));
+    add_compensated(high + v, low + v, step);
   }
 }
 #endif
-
-// What the moments make of the steps t of units in sample s, and in which lanes they serve.
-ALWAYS_INLINE void take_moments(const Chain *chain, const Units *units, bool is_block, int s,
-                                int first, const realv *t, realv *known, maskv *is_known) {
-  realv m0[MOMENT_TERMS];
-  realv m1[MOMENT_TERMS];
-  load_units(chain->tables, units, is_block, s, first, MOMENT_TERMS, m0, m1);
-  known[0] = sum_series(t[0], m0);
-  known[1] = sum_series(t[1], m1);
-  is_known[0] = fabs(t[0]) <= m0[SERIES_TERMS];
-  is_known[1] = fabs(t[1]) <= m1[SERIES_TERMS];
-}
-
-// The cost of a block of units that moves with one input, over all samples; false where steps are too
-// large for the moments, and then nothing has been done that counts.
-static inline bool add_moments(const Chain *chain, int entry, const Units *units,
-                               global const real *x, int input, int first, const realv *step,
-                               realv *high, realv *low, intv *kinks) {
-  const int ins = LAYER_INS(chain, entry);
-  realv sum[2] = {(realv)(0), (realv)(0)};
-  realv rest[2] = {(realv)(0), (realv)(0)};
-  intv met[2] = {(intv)(0), (intv)(0)};
-  for (int s = 0; s < chain->samples; s++) {
-    const real factor = x == 0 ? (real)(1) : x[s * ins + input];
-    // Nothing moves in a sample whose input is 0.
-    if (factor == 0)
-      continue;
-    realv moved[2] = {step[0] * factor, step[1] * factor};
-#ifndef SERIES
-    hidden_unit_steps(chain, entry, s, units, moved, met);
-#endif
-    realv change[2];
-    maskv is_served[2];
-    take_moments(chain, units, true, s, first, moved, change, is_served);
-    if (ANY(!(is_served[0] & is_served[1])))
-      return false;
-    add_compensated(sum, rest, change[0]);
-    add_compensated(sum + 1, rest + 1, change[1]);
-  }
-#pragma unroll
-  for (int v = 0; v < 2; v++) {
-    high[v] = sum[v];
-    low[v] = rest[v];
-    kinks[v] = met[v];
-  }
-  return true;
-}
 
 // Takes the moved units of layer `entry` on to the cost, in sample s. Unless careful it may find a step
 // too large for a series: then it returns false, and has done nothing that counts.
 static inline bool go_on(const Chain *chain, int layers, int entry, int s, const Units *units,
                          const realv *moved, const real *column, const realv *reach, real *first,
-                         real *second, bool careful, const realv *known, const maskv *is_known,
-                         realv *high, realv *low, intv *kinks, global const real *c0,
-                         global const real *c1, global const real *c2, global const real *c3) {
+                         real *second, bool careful, realv *high, realv *low, intv *kinks,
+                         global const real *c0, global const real *c1, global const real *c2,
+                         global const real *c3) {
   real *here = first;
   realv most = (realv)(0);
   if (entry + 1 == layers) {
@@ -358,8 +285,7 @@ static inline bool go_on(const Chain *chain, int layers, int entry, int s, const
   if (!careful && !ALL_SMALL(most))
     return false;
 #endif
-  add_cost(chain, s, LAYER_OUTS(chain, layers - 1), here, known, is_known, high, low, kinks, c0, c1,
-           c2, c3);
+  add_cost(chain, s, LAYER_OUTS(chain, layers - 1), here, high, low, kinks, c0, c1, c2, c3);
   return true;
 }
 
@@ -399,23 +325,17 @@ kernel void chain_difference(int lane_vectors, int samples, int layers, int entr
     high[v] = low[v] = (realv)(0);
     kinks[v] = (intv)(0);
   }
-  const int function_terms = LAYER_ELEMENTS(chain, entry) < 0 ? 0 : HIDDEN_TERMS;
-  const bool has_moments = HAS_MOMENTS(chain, entry);
-  units.terms = function_terms + (has_moments ? MOMENT_TERMS : 0);
 #pragma unroll
   for (int v = 0; v < 2; v++) {
     const intv block = units.unit[v] / VECTOR_WIDTH;
-    units.at[v] = LAYER_UNITS(chain, entry) + block * (samples * units.terms * VECTOR_WIDTH) +
+    units.at[v] = LAYER_UNITS(chain, entry) + block * (samples * HIDDEN_TERMS * VECTOR_WIDTH) +
                   units.unit[v] % VECTOR_WIDTH;
   }
   const int common = FIRST_LANE(input[0]);
   const intv block = (intv)(FIRST_LANE(units.unit[0]) / VECTOR_WIDTH * VECTOR_WIDTH) + LANE_NUMBERS;
   units.is_block = !ANY((units.unit[0] != block) | (units.unit[1] != block) |
                         (input[0] != (intv)(common)) | (input[1] != (intv)(common)));
-  const bool is_done =
-      has_moments && units.is_block && parts == 0 &&
-      add_moments(chain, entry, &units, x, common, function_terms, step, high, low, kinks);
-  for (int s = 0; !is_done && s < samples; s++) {
+  for (int s = 0; s < samples; s++) {
     if (parts != 0) {
 #pragma unroll
       for (int v = 0; v < 2; v++) {
@@ -436,44 +356,30 @@ kernel void chain_difference(int lane_vectors, int samples, int layers, int entr
       for (int v = 0; v < 2; v++)
         moved[v] = x == 0 ? step[v] : step[v] * gather(x, s * entry_ins, 1, input[v]);
     }
-    realv known[2] = {(realv)(0), (realv)(0)};
-    maskv is_known[2] = {(maskv)(0), (maskv)(0)};
-#ifndef SERIES
     hidden_unit_steps(chain, entry, s, &units, moved, kinks);
     // Nor where the unit is off.
     if (!ANY((moved[0] != (realv)(0)) | (moved[1] != (realv)(0))))
       continue;
-#endif
-    if (has_moments)
-      take_moments(chain, &units, units.is_block, s, function_terms, moved, known, is_known);
-    if (!ANY(!(is_known[0] & is_known[1]))) {
-      add_compensated(high, low, known[0]);
-      add_compensated(high + 1, low + 1, known[1]);
-    } else {
-#ifdef SERIES
-      hidden_unit_steps(chain, entry, s, &units, moved, kinks);
-#endif
-      // The weights by which the moved unit acts on the next layer, gathered once for all samples.
-      if (!has_column) {
-        const int next_outs = LAYER_OUTS(chain, entry + 1);
-        for (int o = 0; o < next_outs; o++) {
-          int stride;
-          const int at = packed_row(o, next_outs, LAYER_INS(chain, entry + 1), &stride);
+    // The weights by which the moved unit acts on the next layer, gathered once for all samples.
+    if (!has_column) {
+      const int next_outs = LAYER_OUTS(chain, entry + 1);
+      for (int o = 0; o < next_outs; o++) {
+        int stride;
+        const int at = packed_row(o, next_outs, LAYER_INS(chain, entry + 1), &stride);
 #pragma unroll
-          for (int v = 0; v < 2; v++) {
-            const realv w =
-                gather(tables, LAYER_WEIGHTS(chain, entry + 1) + at, stride, units.unit[v]);
-            STORE(w, 2 * o + v, column);
-            reach[v] = LARGEST(reach[v], w);
-          }
+        for (int v = 0; v < 2; v++) {
+          const realv w =
+              gather(tables, LAYER_WEIGHTS(chain, entry + 1) + at, stride, units.unit[v]);
+          STORE(w, 2 * o + v, column);
+          reach[v] = LARGEST(reach[v], w);
         }
-        has_column = true;
       }
-      if (!go_on(chain, layers, entry, s, &units, moved, column, reach, first, second, false, known,
-                 is_known, high, low, kinks, c0, c1, c2, c3))
-        go_on(chain, layers, entry, s, &units, moved, column, reach, first, second, true, known,
-              is_known, high, low, kinks, c0, c1, c2, c3);
+      has_column = true;
     }
+    if (!go_on(chain, layers, entry, s, &units, moved, column, reach, first, second, false, high, low,
+               kinks, c0, c1, c2, c3))
+      go_on(chain, layers, entry, s, &units, moved, column, reach, first, second, true, high, low,
+            kinks, c0, c1, c2, c3);
     if (parts != 0) {
 #pragma unroll
       for (int v = 0; v < 2; v++)

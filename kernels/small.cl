@@ -30,6 +30,15 @@ ALWAYS_INLINE realv small_log1p(realv x) {
   return fma(-(x * x), sum, x);
 }
 
+// c[0] d + c[1] d^2 + ... + c[SERIES_TERMS - 1] d^SERIES_TERMS.
+#define SERIES_TERMS 5
+ALWAYS_INLINE realv sum_series(realv d, const realv *c) {
+  realv sum = fma(c[4], d, c[3]);
+  sum = fma(sum, d, c[2]);
+  sum = fma(sum, d, c[1]);
+  return fma(sum, d, c[0]) * d;
+}
+
 // 1 / (1 + x): 1 - x + x^2 - x^3 + x^4. The next term is x^5.
 ALWAYS_INLINE realv small_reciprocal(realv x) {
   realv sum = (realv)(R(1.0)) - x;

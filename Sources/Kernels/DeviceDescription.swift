@@ -95,6 +95,12 @@ package struct DeviceDescription: Sendable, Equatable {
   /// Whether the device is a simulator, which is never chosen unless asked for by name or index.
   package var isSimulator: Bool { Quirks.isSimulator(self) }
 
+  /// The work-group of a launch in so many dimensions; nil for the driver's choice. A CPU's work-item
+  /// fills the vectors by itself, and its drivers compile a kernel again for every new group size.
+  package func workGroup(dimensions: Int) -> [Int]? {
+    kind == .cpu || isSimulator ? [Int](repeating: 1, count: dimensions) : nil
+  }
+
   /// The precisions a kernel can be built for here.
   package var precisions: [Precision] { supportsDouble ? [.f32, .f64] : [.f32] }
 

@@ -24,6 +24,7 @@ package struct KernelText: Sendable {
     ("fused.cl", PackageResources.fused_cl),
     ("gather.cl", PackageResources.gather_cl),
     ("gelu.cl", PackageResources.gelu_cl),
+    ("moments.cl", PackageResources.moments_cl),
     ("piecewise.cl", PackageResources.piecewise_cl),
     ("product.cl", PackageResources.product_cl),
     ("reduce.cl", PackageResources.reduce_cl),

@@ -31,7 +31,8 @@ package struct SelfTestResult: Sendable, Equatable, Codable {
   package var passed: Bool { failure == nil }
 }
 
-/// Runs the functions of selftest.cl on a device and holds them to the host's values.
+/// Runs the functions of selftest.cl and the kernels of moments.cl on a device and holds them to the
+/// host's values.
 package enum SelfTest {
   /// Tests every precision the device has, or those given. Never throws: a build or a call that
   /// fails is a failure of the device, in one line.
@@ -44,12 +45,14 @@ package enum SelfTest {
       var found: [SelfTestResult.Function] = []
       var failure: String?
       do {
-        let program = try programs.program([KernelUnit(file: "selftest.cl")], specialisation)
+        let program = try programs.program(MomentKernels.units, specialisation)
         let queue = try CommandQueue(programs.context)
         found = try functionErrors(program, queue, specialisation)
         failure = functionFailure(found, precision)
         if failure == nil {
-          failure = try sumFailure(program, queue, specialisation)
+          failure =
+            try sumFailure(program, queue, specialisation)
+            ?? momentFailure(program, queue, specialisation)
         }
       } catch let error as OpenCLError {
         failure = error.line

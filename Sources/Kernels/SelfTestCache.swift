@@ -73,7 +73,7 @@ extension SelfTest {
   private static func key(
     _ precision: Precision, _ device: DeviceDescription, _ text: KernelText
   ) throws(KernelTextError) -> String {
-    let source = try text.source([KernelUnit(file: "selftest.cl")])
+    let source = try text.source(MomentKernels.units)
     return Specialisation(precision: precision, for: device).cacheKey(for: device, source: source)
       + "|" + SelfTestTable.fingerprint(precision)
   }

@@ -212,7 +212,7 @@ import Testing
     let copy = folder["kernels"]
     let source = Program.repository.appendingPathComponent("kernels").path
     try FileManager.default.copyItem(atPath: source, toPath: copy)
-    let file = URL(fileURLWithPath: "\(copy)/chain.cl")
+    let file = URL(fileURLWithPath: "\(copy)/reduce.cl")
     let text = try String(contentsOf: file, encoding: .utf8)
     try Data((text + "\nkernel void broken() { no_such_thing(); }\n").utf8).write(to: file)
     for options in [[], ["--device", "Portable Computing Language"]] {

@@ -53,7 +53,8 @@ struct OclgrindTests {
     var unused = try Self.kernels(of: evaluator)
     for network in Self.networks {
       let run = try oclgrind.check(
-        network, ["--evaluator", evaluator.rawValue, "--precision", precision])
+        network, ["--evaluator", evaluator.rawValue, "--precision", precision],
+        environment: ["GPUCHECK_KERNELS": "-moments"])
       #expect(run.status == 0, "\(network): \(run.errors)")
       #expect(run.device.contains("Oclgrind"), "\(network)")
       #expect(run.precision == precision, "\(network)")
@@ -70,14 +71,15 @@ struct OclgrindTests {
       #expect(model.kernels.contains { $0.hasPrefix("fused_") } == (choice == "fused"))
       unused.subtract(model.kernels)
     }
-    // A simulator goes step by step unless it is told otherwise.
     for network in Self.chains where evaluator == .difference {
-      let run = try oclgrind.check(
-        network, ["--precision", precision], environment: ["GPUCHECK_KERNELS": "chains"])
-      #expect(run.status == 0, "\(network): \(run.errors)")
-      #expect(run.kernels.contains("chain_difference"), "\(network)")
-      #expect(run.reports.isEmpty, "\(network): \(run.reports.prefix(3).joined())")
-      unused.subtract(run.kernels)
+      for choice in ["chains,-moments", "chains"] {
+        let run = try oclgrind.check(
+          network, ["--precision", precision], environment: ["GPUCHECK_KERNELS": choice])
+        #expect(run.status == 0, "\(network): \(run.errors)")
+        #expect(choice == "chains" || run.kernels.contains("chain_difference"), "\(network)")
+        #expect(run.reports.isEmpty, "\(network): \(run.reports.prefix(3).joined())")
+        unused.subtract(run.kernels)
+      }
     }
     #expect(unused.isEmpty, "no network of the list uses these kernels")
   }
@@ -104,7 +106,9 @@ struct OclgrindTests {
   }
 
   /// Those of the self-test, which runs in a process of its own.
-  private static let selfTestKernels: Set = ["selftest_functions", "selftest_sum"]
+  private static let selfTestKernels: Set = [
+    "selftest_functions", "selftest_sum", "moments_run", "moments_listed",
+  ]
 
   /// The kernel around a cost of the user's own.
   private static let userKernel = "user_costs"
@@ -129,6 +133,18 @@ struct OclgrindTests {
     let run = try oclgrind.run(["self-test", "0:0"])
     #expect(run.status == 0)
     #expect(run.kernels == Self.selfTestKernels)
+    #expect(run.reports.isEmpty, "\(run.reports.prefix(3).joined())")
+  }
+
+  @Test("Lanes from moments run without a report", arguments: ["f64", "f32"])
+  func moments(precision: String) throws {
+    let folder = Program.repository.appendingPathComponent("examples/digits").path
+    let run = try oclgrind.run(
+      ["check", "\(folder)/model.json", "--device", "Oclgrind", "--precision", precision]
+        + ["batch", "parameters", "gradient"].flatMap { ["--\($0)", "\(folder)/\($0).npz"] })
+    #expect(run.status == 0, "\(run.errors)")
+    #expect(run.kernels.isSuperset(of: ["moments_run", "moments_listed"]))
+    #expect(!run.kernels.contains("dense_weight_difference"))
     #expect(run.reports.isEmpty, "\(run.reports.prefix(3).joined())")
   }
 

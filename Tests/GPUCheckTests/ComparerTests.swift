@@ -237,7 +237,7 @@ import Testing
   private struct Failing: Backend {
     let name = "Failing"
     let supportsDouble = true
-    func build(_ graph: Graph, mode: LaneMode, precision: Precision) {}
+    func build(_ graph: Graph, mode: LaneMode, precision: Precision, components: Int) {}
     func prepare(
       _ baseline: Baseline, mode: LaneMode, precision: Precision, tieRoundoff: Double
     ) throws -> any LaneEvaluator { Lanes(mode: mode, precision: precision) }

@@ -9,7 +9,7 @@ import Testing
   private struct Wrong: Backend {
     var name: String
     let supportsDouble = true
-    func build(_ graph: Graph, mode: LaneMode, precision: Precision) {}
+    func build(_ graph: Graph, mode: LaneMode, precision: Precision, components: Int) {}
     func prepare(
       _ baseline: Baseline, mode: LaneMode, precision: Precision, tieRoundoff: Double
     ) throws -> any LaneEvaluator {
@@ -26,8 +26,9 @@ import Testing
       func evaluate(_ batch: LaneBatch) throws -> LaneResults {
         var results = try right.evaluate(batch)
         for lane in results.values.indices {
-          results.values[lane] *= batch.segment == 0 && batch.components[lane] == 1 ? .nan : 1.25
-          if batch.components[lane] == 2 { results.flags[lane].insert(.crossed) }
+          let component = batch.lane(lane).component
+          results.values[lane] *= batch.segment == 0 && component == 1 ? .nan : 1.25
+          if component == 2 { results.flags[lane].insert(.crossed) }
         }
         return results
       }

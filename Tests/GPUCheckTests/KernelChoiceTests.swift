@@ -5,8 +5,9 @@ struct KernelChoiceTests {
   @Test("Words choose kernels, and what is no word is refused")
   func words() throws {
     #expect(try KernelChoice("") == KernelChoice())
-    let choice = try KernelChoice("-chains,fused,width=1")
+    let choice = try KernelChoice("-chains,moments,fused,width=1")
     #expect(choice.takesChains == false)
+    #expect(choice.takesMoments == true)
     #expect(choice.fusesSteps == true)
     #expect(choice.usesTiles == nil)
     #expect(choice.vectorWidth == 1)

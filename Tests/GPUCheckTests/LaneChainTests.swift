@@ -100,7 +100,8 @@ import Testing
     // Step by step and one lane a work-item, as a GPU does it.
     return (
       chain: try open("chains"), scalar: try open("chains,width=1"),
-      steps: try open("-chains,width=1")
+      // Moments, and what they do not serve step by step.
+      gpu: try open("-chains,moments,width=1"), steps: try open("-chains,width=1")
     )
   }
   private static let cpu = CPUBackend()
@@ -119,6 +120,15 @@ import Testing
       moves: (0..<count).flatMap { _ in [step, -step] })
   }
 
+  /// The same, listed and as runs: all of them, and a part that begins and ends within a component.
+  private func batches(_ segment: Int, _ count: Int, step: Double) -> [LaneBatch] {
+    let ranges = [0..<2 * count, 1..<max(2, 2 * count - 1)]
+    let runs = ranges.map { range in
+      LaneBatch(segment: segment, run: ComponentRun(range, moves: [step, -step]))
+    }
+    return [batch(segment, count, step: step)] + runs
+  }
+
   /// Functions with and without kinks, costs, layouts, terms on the side; programs take long to build.
   private static let networks = [
     "activation-gelu", "activation-identity", "activation-leaky-relu", "activation-silu",
@@ -129,25 +139,28 @@ import Testing
   @Test("Lanes through a chain are those that go step by step", arguments: networks)
   func sameAsSteps(fixture: NetworkFixture) throws {
     let problem = try fixture.problem()
-    let (chain, scalar, steps) = try Self.backends.get()
+    let (chain, scalar, gpu, steps) = try Self.backends.get()
     for precision in [Precision.f64, .f32] {
       let baseline = try Baseline(graph: problem.graph, parameters: problem.parameters)
         .formingMoments(
           for: problem.graph.layout.count, tieRoundoff: precision.unitRoundoff)
       let expected = try lanes(baseline, steps, precision)
-      for backend in [chain, scalar, Self.cpu] as [any Backend] {
+      for backend in [chain, scalar, gpu, Self.cpu] as [any Backend] {
         let found = try lanes(baseline, backend, precision)
         for segment in problem.graph.layout.segments.indices {
           for step in [Double(Float(1e-3)), 0.5] {
-            let batch = batch(segment, problem.graph.layout.segments[segment].count, step: step)
-            let (a, b) = (try found.evaluate(batch), try expected.evaluate(batch))
-            let size = b.values.map(\.magnitude).max() ?? 0
-            for (x, y) in zip(a.values, b.values) {
-              #expect(
-                (x - y).magnitude <= 64 * precision.unitRoundoff * size,
-                "\(fixture) \(precision) \(segment) \(step): \(x) and \(y)")
+            for batch in batches(
+              segment, problem.graph.layout.segments[segment].count, step: step)
+            {
+              let (a, b) = (try found.evaluate(batch), try expected.evaluate(batch))
+              let size = b.values.map(\.magnitude).max() ?? 0
+              for (x, y) in zip(a.values, b.values) {
+                #expect(
+                  (x - y).magnitude <= 64 * precision.unitRoundoff * size,
+                  "\(fixture) \(precision) \(segment) \(step): \(x) and \(y)")
+              }
+              #expect(a.flags == b.flags)
             }
-            #expect(a.flags == b.flags)
           }
         }
       }
@@ -169,24 +182,25 @@ import Testing
       sizes, dense: layers.areDense, function: layers.function, x: x, y: labels)
     let theta = (0..<graph.layout.count).map { _ in Double.random(in: -1...1, using: &random) }
     let parameters = try ParameterVector(layout: graph.layout, values: theta)
-    let (chain, scalar, steps) = try Self.backends.get()
+    let (chain, scalar, gpu, steps) = try Self.backends.get()
     for precision in [Precision.f64, .f32] {
       let baseline = try Baseline(graph: graph, parameters: parameters)
         .formingMoments(for: graph.layout.count, tieRoundoff: precision.unitRoundoff)
       let expected = try lanes(baseline, steps, precision)
-      for backend in [chain, scalar, Self.cpu] as [any Backend] {
+      for backend in [chain, scalar, gpu, Self.cpu] as [any Backend] {
         let found = try lanes(baseline, backend, precision)
         for (segment, part) in graph.layout.segments.enumerated() {
           for step in [1e-8, 1e-6, 1e-5, 1e-4, 1e-3, 0.25].map({ Double(Float($0)) }) {
-            let batch = batch(segment, part.count, step: step)
-            let (a, b) = (try found.evaluate(batch), try expected.evaluate(batch))
-            let size = b.values.map(\.magnitude).max() ?? 0
-            for (lane, (x, y)) in zip(a.values, b.values).enumerated() {
-              #expect(
-                (x - y).magnitude <= 64 * precision.unitRoundoff * size,
-                "\(precision) \(part.name) lane \(lane) step \(step): \(x) and \(y)")
+            for batch in batches(segment, part.count, step: step) {
+              let (a, b) = (try found.evaluate(batch), try expected.evaluate(batch))
+              let size = b.values.map(\.magnitude).max() ?? 0
+              for (lane, (x, y)) in zip(a.values, b.values).enumerated() {
+                #expect(
+                  (x - y).magnitude <= 64 * precision.unitRoundoff * size,
+                  "\(precision) \(part.name) lane \(lane) step \(step): \(x) and \(y)")
+              }
+              #expect(a.flags == b.flags, "\(precision) \(part.name) step \(step)")
             }
-            #expect(a.flags == b.flags, "\(precision) \(part.name) step \(step)")
           }
         }
       }
@@ -199,7 +213,7 @@ import Testing
   func sameBits(name: String) throws {
     let problem = try NetworkFixture.named(name).problem()
     let backends = try Self.backends.get()
-    for backend in [backends.chain, backends.steps, Self.cpu] as [any Backend] {
+    for backend in [backends.chain, backends.gpu, backends.steps, Self.cpu] as [any Backend] {
       for precision in [Precision.f64, .f32] {
         let baseline = try Baseline(graph: problem.graph, parameters: problem.parameters)
           .formingMoments(
@@ -207,16 +221,20 @@ import Testing
         let evaluator = try lanes(baseline, backend, precision)
         for segment in problem.graph.layout.segments.indices {
           let count = problem.graph.layout.segments[segment].count
-          var batch = batch(segment, count, step: 1e-5)
+          let small = batch(segment, count, step: 1e-5)
           // Neighbours whose steps are too large for the series.
-          for lane in batch.moves.indices where lane % 3 == 0 { batch.moves[lane] *= 1e5 }
-          let together = try evaluator.evaluate(batch).values
-          for lane in stride(from: 0, to: batch.count, by: 7) {
-            let alone = try evaluator.evaluate(
-              LaneBatch(
-                segment: segment, components: [batch.components[lane]],
-                moves: [batch.moves[lane]]))
-            #expect(alone.values[0].bitPattern == together[lane].bitPattern)
+          let mixed = LaneBatch(
+            segment: segment, components: small.components,
+            moves: small.moves.enumerated().map { $1 * ($0 % 3 == 0 ? 1e5 : 1) })
+          let run = LaneBatch(
+            segment: segment,
+            run: ComponentRun(0..<2 * count, moves: [small.moves[0], small.moves[1]]))
+          for batch in [mixed, run] {
+            let together = try evaluator.evaluate(batch).values
+            for lane in stride(from: 0, to: batch.count, by: 7) {
+              let alone = try evaluator.evaluate(batch.picking([lane]))
+              #expect(alone.values[0].bitPattern == together[lane].bitPattern)
+            }
           }
         }
       }

@@ -160,14 +160,12 @@ import Testing
       let problem = try problem()
       for (number, part) in problem.graph.layout.segments.enumerated() {
         let theta = problem.parameters[segment: number]
-        for lane in batches[number].components.indices {
-          batches[number].moves[lane] +=
-            theta[
-              part.offset + Int(batches[number].components[lane])]
+        batches[number] = batches[number].mapMoves { component, move in
+          move + theta[part.offset + Int(component)]
         }
       }
     }
-    for i in batches.indices { batches[i].moves = batches[i].moves.map(precision.rounded) }
+    batches = batches.map { $0.mapMoves { precision.rounded($1) } }
     let alone = try values(LanePool(evaluator(precision, mode: mode)), batches)
     for (fault, note) in [
       (Stand.Fault.wrongOnce(after: 2), "gave a wrong result once, and the right one again"),
@@ -351,7 +349,7 @@ private struct StandBackend: Backend {
     self.stand = stand
   }
 
-  func build(_ graph: Graph, mode: LaneMode, precision: Precision) {}
+  func build(_ graph: Graph, mode: LaneMode, precision: Precision, components: Int) {}
 
   func prepare(
     _ baseline: Baseline, mode: LaneMode, precision: Precision, tieRoundoff: Double

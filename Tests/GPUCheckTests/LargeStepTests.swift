@@ -19,13 +19,12 @@ struct LargeStepTests {
     for (segment, part) in problem.graph.layout.segments.enumerated() {
       // Every third component of every tensor, and its last.
       let components = Set(stride(from: 0, to: part.count, by: 3)).union([part.count - 1]).sorted()
-      var lanes = LaneBatch(segment: segment)
-      for component in components {
-        for step in Self.steps {
-          lanes.components.append(Int32(component))
-          lanes.moves.append(step)
-        }
-      }
+      let lanes = LaneBatch(
+        segment: segment,
+        components: components.flatMap {
+          [Int32](repeating: Int32($0), count: Self.steps.count)
+        },
+        moves: components.flatMap { _ in Self.steps })
       let results = try evaluator.evaluate(lanes)
       for lane in 0..<lanes.count {
         let component = part.offset + Int(lanes.components[lane])

@@ -232,20 +232,16 @@ import Testing
       ("selftest.cl", "log(a)", "a * R(0.0) / R(0.0)", "log gives a wrong infinity"),
       ("selftest.cl", "fma(a, b, c)", "(a * b) * R(1.000001) + c", "fma is off by"),
       ("common.cl", "(a - first) + (b - second)", "a - a", "a compensated sum gives 0.0"),
+      ("small.cl", "fma(c[4], d, c[3])", "c[3]", "moments_run gives"),
+      ("moments.cl", "fabs(d) <= c[SERIES_TERMS]", "c[SERIES_TERMS] >= 0", "moments_run gives"),
+      (
+        "moments.cl", "gather(x, s * ins, 1, input)", "gather(x, 0, 1, input)",
+        "moments_listed gives"
+      ),
       ("selftest.cl", "erf(a)", "no_such_function(a)", "CL_BUILD_PROGRAM_FAILURE"),
     ])
   func selfTestRefuses(file: String, right: String, wrong: String, line: String) throws {
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
-      "gpucheck-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    for name in ["common.cl", "selftest.cl"] {
-      let text = try KernelText().text(name)
-      #expect(name != file || text.contains(right))
-      let broken = name == file ? text.replacingOccurrences(of: right, with: wrong) : text
-      try Data(broken.utf8).write(to: folder.appendingPathComponent(name))
-    }
-    let text = KernelText(folder: folder.path)
+    let text = try kernels(file, replacing: right, by: wrong)
     let result = SelfTest.run(ProgramCache(try context(), text: text), precisions: [.f32])[0]
     #expect(!result.passed)
     let failure = result.failure ?? ""

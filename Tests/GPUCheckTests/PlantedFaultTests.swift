@@ -86,7 +86,7 @@ private struct Linearised: Backend {
   let name = "linearised"
   let supportsDouble = true
 
-  func build(_ graph: Graph, mode: LaneMode, precision: Precision) {}
+  func build(_ graph: Graph, mode: LaneMode, precision: Precision, components: Int) {}
 
   func prepare(
     _ baseline: Baseline, mode: LaneMode, precision: Precision, tieRoundoff: Double
@@ -104,9 +104,7 @@ private struct Linearised: Backend {
     func wantedLanes(segment: Int) -> Int { exact.wantedLanes(segment: segment) }
 
     func evaluate(_ batch: LaneBatch) throws -> LaneResults {
-      var small = batch
-      small.moves = batch.moves.map { $0 * 0x1p-30 }
-      var results = try exact.evaluate(small)
+      var results = try exact.evaluate(batch.mapMoves { $1 * 0x1p-30 })
       results.values = results.values.map { $0 * 0x1p30 }
       return results
     }

@@ -48,4 +48,13 @@ ptrdiff_t lane_series_f64(int set, ptrdiff_t elements, double limit, const doubl
 ptrdiff_t lane_series_f32(int set, ptrdiff_t elements, float limit, const float *_Nonnull c,
                           ptrdiff_t stride, float *_Nonnull d);
 
+/// The compensated sum over samples of what a step makes of the cost in LANE_SERIES_LANES units: the step
+/// times x(s x_stride), in the series of the unit and sample. moments [samples, LANE_SERIES_TERMS + 1,
+/// LANE_SERIES_LANES]: the terms, and the largest |d| that they serve. out [2, LANE_SERIES_LANES]: high and
+/// low; NaN where a sample's step is larger.
+void lane_moments_f64(int set, ptrdiff_t samples, const double *_Nonnull x, ptrdiff_t x_stride,
+                      const double *_Nonnull moments, double step, double *_Nonnull out);
+void lane_moments_f32(int set, ptrdiff_t samples, const float *_Nonnull x, ptrdiff_t x_stride,
+                      const float *_Nonnull moments, float step, float *_Nonnull out);
+
 #endif

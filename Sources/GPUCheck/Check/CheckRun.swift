@@ -126,7 +126,7 @@ struct CheckRun {
     var crossing = met.filter { estimates.flags[$0].contains(.crossed) }
     var step = epsilon
     while !crossing.isEmpty, step > Self.smallestStep {
-      step /= 16
+      step /= Self.retryDivisor
       var stage = progress.stage("kinks", total: crossing.count)
       crossing = try closeLook(at: crossing, by: source, steps: crossing.map { _ in step }) {
         try stage.advance($0)
@@ -141,6 +141,8 @@ struct CheckRun {
   }
 
   static let smallestStep = 1e-13
+  /// Of the components that cross a kink hardly one in so many does so again.
+  private static let retryDivisor = 256.0
 
   private mutating func settleTies(
     _ tied: [Int], by source: Perturbation, steps: [Double]
@@ -225,13 +227,14 @@ struct CheckRun {
 
   private mutating func spread(_ all: Range<Int>, _ chosen: [Int], _ half: [Int: Double]) {
     guard !chosen.isEmpty else { return }
-    let measured = chosen.map {
-      truncationError(full: estimates.numeric[$0], half: half[$0] ?? .nan)
-    }
+    // Halving the step divides the error by 2^order (Richardson); half as much again for the orders that
+    // are left out.
+    let (numeric, factor) = (estimates.numeric, 1.5 / (1 - 1 / Double(1 << scheme.order)))
+    let measured = chosen.map { factor * (numeric[$0] - (half[$0] ?? .nan)).magnitude }
     if chosen.count < all.count {
-      let typical = 3 * typicalSize(measured)
-      let typicalBend = typicalSize(chosen.map { estimates.bend[$0] })
       let (bend, flags) = (estimates.bend, estimates.flags)
+      let typical = 3 * typicalSize(measured)
+      let typicalBend = typicalSize(chosen.map { bend[$0] })
       estimates.truncation.withUnsafeMutableBufferPointer { truncation in
         for i in all where flags[i].isEmpty {
           let weight = typicalBend > 0 ? min(3, bend[i] / typicalBend) : 1
@@ -239,7 +242,9 @@ struct CheckRun {
         }
       }
     }
-    for (i, error) in zip(chosen, measured) { estimates.truncation[i] = error }
+    estimates.truncation.withUnsafeMutableBufferPointer { truncation in
+      for (i, error) in zip(chosen, measured) { truncation[i] = error }
+    }
   }
 
   /// The root mean square; where nothing tells of kinks, from the median, which they do not move.
@@ -248,12 +253,6 @@ struct CheckRun {
     var norm = ScaledNorm()
     for size in sizes { norm.add(size) }
     return norm.value / Double(sizes.count).squareRoot()
-  }
-
-  /// The truncation error of the difference with the full step, where halving it divides the error
-  /// by 2^order (Richardson); half as much again for the orders that are left out.
-  private func truncationError(full: Double, half: Double) -> Double {
-    1.5 * (full - half).magnitude / (1 - 1 / Double(1 << scheme.order))
   }
 
   // MARK: Bars

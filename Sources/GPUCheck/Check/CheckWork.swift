@@ -28,15 +28,15 @@ package struct CheckWork: Sendable {
 
   /// A check of a graph: as its lanes' steps are, where exact differences are sent through it.
   ///
-  /// - Parameter takesChains: whether lanes share what they can of a chain.
-  init(_ graph: Graph, _ options: CheckOptions, _ precision: Precision, takesChains: Bool) {
+  /// - Parameter takesMoments: whether lanes take a chain's moments.
+  init(_ graph: Graph, _ options: CheckOptions, _ precision: Precision, takesMoments: Bool) {
     guard options.evaluator == .difference else {
       self.init(equal: graph.layout, options)
       return
     }
     let rate = NominalRate(host: precision)
     let counts = graph.layout.sampleCounts(options.sample)
-    let moments = takesChains ? MomentPlan(graph, components: counts.reduce(0, +)) : nil
+    let moments = takesMoments ? MomentPlan(graph, components: counts.reduce(0, +)) : nil
     self.init(
       counts: counts,
       weights: graph.layout.segments.indices.map { segment in

@@ -67,8 +67,12 @@ public final class Checker: Sendable {
     var crew = DeviceCrew(devices.backends, mayFallBack: mayFallBack)
     if options.evaluator != .textbook {
       _ = try crew.keep {
-        try $0.build(problem.graph, mode: options.evaluator.mode, precision: precision)
-        if let units { try $0.build(units.graph, mode: .difference, precision: precision) }
+        try $0.build(
+          problem.graph, mode: options.evaluator.mode, precision: precision,
+          components: units == nil ? checked : 0)
+        if let units {
+          try $0.build(units.graph, mode: .difference, precision: precision, components: 0)
+        }
       }
     }
     let start = ContinuousClock.now
@@ -127,10 +131,10 @@ public final class Checker: Sendable {
     let components = problem.graph.layout.sample(options.sample, seed: options.seed)
     let scales = ErrorScales(baseline, at: components, of: problem.gradient.elementType)
     let mode = options.evaluator.mode
-    let takesChains =
-      mode == .difference && !options.isPerUnit && crew.backends.contains(where: \.takesChains)
+    let takesMoments =
+      mode == .difference && !options.isPerUnit && crew.backends.contains(where: \.takesMoments)
     let shared =
-      takesChains
+      takesMoments
       ? try baseline.formingMoments(for: components.count, tieRoundoff: tieRoundoff, progress)
       : baseline
     progress.clock?.enter("tables and buffers")
@@ -174,7 +178,7 @@ public final class Checker: Sendable {
       pace: options.budget.map {
         PaceWatch(
           budget: $0,
-          CheckWork(problem.graph, options, precision, takesChains: takesChains),
+          CheckWork(problem.graph, options, precision, takesMoments: takesMoments),
           problem.graph.layout,
           hasDirections: options.evaluator == .difference)
       })

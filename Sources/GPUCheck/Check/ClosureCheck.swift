@@ -46,7 +46,8 @@ private struct ClosureEvaluator: LaneEvaluator {
     let offset = layout.segments[batch.segment].offset
     return costs(of: batch) { lane in
       var moved = theta
-      moved[offset + Int(batch.components[lane])] = batch.moves[lane]
+      let (component, move) = batch.lane(lane)
+      moved[offset + Int(component)] = move
       return cost(moved)
     }
   }

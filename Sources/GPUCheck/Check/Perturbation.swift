@@ -100,18 +100,21 @@ package struct Perturbation: Sendable {
     }
     var place = components.startIndex
     for (batch, found) in zip(batches, results) {
-      batch.moves.withUnsafeBufferPointer { moves in
+      // A run's components have the same moves.
+      let stride = batch.run == nil ? lanesEach : 0
+      (batch.run?.moves ?? batch.moves).withUnsafeBufferPointer { moves in
         found.values.withUnsafeBufferPointer { values in
           found.flags.withUnsafeBufferPointer { flags in
             guard let moves = moves.baseAddress, let values = values.baseAddress,
               let flags = flags.baseAddress
             else { return }
             let first = needsStillLane ? 1 : 0
-            for lane in stride(from: 0, to: batch.count, by: lanesEach) {
+            for number in 0..<batch.count / lanesEach {
+              let lane = number * lanesEach
               deliver(
                 place,
                 Changes(
-                  moves: moves + lane + first, values: values + lane + first,
+                  moves: moves + number * stride + first, values: values + lane + first,
                   lanes: flags + lane + first, still: still(components[place]),
                   base: needsStillLane ? values[lane] : mode == .value ? cost : 0,
                   endIndex: lanesEach - first))
@@ -140,9 +143,16 @@ package struct Perturbation: Sendable {
       lanesEach = moves.count
       // Differences of the same steps are the same lanes for every component.
       let areSame = if case .same = steps { mode == .difference } else { false }
+      let index = first - part.offset
+      if areSame, own.last == first + own.count - 1 {
+        let range = index * lanesEach..<(index + own.count) * lanesEach
+        batches.append(
+          LaneBatch(
+            segment: segment, run: ComponentRun(range, moves: moves), tiePolicy: tiePolicy))
+        continue
+      }
       let lanes = own.count * lanesEach
-      var batch = LaneBatch(segment: segment, tiePolicy: tiePolicy)
-      batch.components = [Int32](unsafeUninitializedCapacity: lanes) { indices, count in
+      let indices = [Int32](unsafeUninitializedCapacity: lanes) { indices, count in
         for component in own {
           let index = Int32(truncatingIfNeeded: component - part.offset)
           for _ in 0..<lanesEach {
@@ -151,7 +161,7 @@ package struct Perturbation: Sendable {
           }
         }
       }
-      batch.moves = try [Double](unsafeUninitializedCapacity: lanes) { all, count in
+      let all = try [Double](unsafeUninitializedCapacity: lanes) { all, count in
         for component in own {
           if !areSame { moves = try self.moves(of: component, steps) }
           for move in 0..<lanesEach {
@@ -160,7 +170,8 @@ package struct Perturbation: Sendable {
           }
         }
       }
-      batches.append(batch)
+      batches.append(
+        LaneBatch(segment: segment, components: indices, moves: all, tiePolicy: tiePolicy))
     }
     return (batches, max(1, lanesEach))
   }

@@ -48,12 +48,12 @@ public final class Comparer: Sendable {
         remedy: "look for log(0), overflow or extreme values in the batch and the parameters")
     }
     let progress = StageProgress(start: start, report: report)
-    let takesChains =
-      options.evaluators.contains(.difference) && devices.backends.contains(where: \.takesChains)
+    let takesMoments =
+      options.evaluators.contains(.difference) && devices.backends.contains(where: \.takesMoments)
     let tieRoundoff = max(
       gradient?.elementType.unitRoundoff ?? 0, Precision.f64.unitRoundoff)
     let evaluation = RunEvaluation(
-      baseline: takesChains
+      baseline: takesMoments
         ? try baseline.formingMoments(
           for: components.count, tieRoundoff: tieRoundoff, progress)
         : baseline,

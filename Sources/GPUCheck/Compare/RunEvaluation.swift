@@ -31,7 +31,8 @@ struct RunEvaluation {
   func perturbation(
     _ backend: any Backend, _ mode: LaneMode, _ precision: Precision
   ) throws -> Perturbation {
-    try backend.build(baseline.graph, mode: mode, precision: precision)
+    try backend.build(
+      baseline.graph, mode: mode, precision: precision, components: components.count)
     let lanes = try backend.prepare(
       baseline, mode: mode, precision: precision, tieRoundoff: tieRoundoff)
     return perturbation(lanes, name: backend.name)

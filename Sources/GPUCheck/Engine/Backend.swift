@@ -7,8 +7,8 @@ package protocol Backend: Sendable {
   var name: String { get }
   /// Whether lanes can be computed in f64.
   var supportsDouble: Bool { get }
-  /// Whether lanes of exact differences take a graph's `LaneChain` as one step.
-  var takesChains: Bool { get }
+  /// Whether lanes of exact differences take the moments of a baseline that has some.
+  var takesMoments: Bool { get }
   /// What happened in `build` that a report must say.
   var notes: [String] { get }
   /// The OpenCL device, and what its self-test found; nil where there is none.
@@ -16,8 +16,9 @@ package protocol Backend: Sendable {
   /// Where its time went; nil where nobody asked.
   var profile: LaneProfile? { get }
 
-  /// Builds what lanes through a graph need of the device, whatever θ is: set-up that is done once.
-  func build(_ graph: Graph, mode: LaneMode, precision: Precision) throws
+  /// Builds what lanes of so many components through a graph need of the device, whatever θ is: set-up
+  /// that is done once.
+  func build(_ graph: Graph, mode: LaneMode, precision: Precision, components: Int) throws
 
   /// Gets everything ready that lanes in a mode and precision need of a baseline. An element nearer
   /// to a kink than rounding at `unitRoundoff` could have moved it counts as tied.
@@ -33,7 +34,7 @@ package protocol Backend: Sendable {
 }
 
 extension Backend {
-  package var takesChains: Bool { false }
+  package var takesMoments: Bool { false }
   package var notes: [String] { [] }
   package var tested: TestedDevice? { nil }
   package var profile: LaneProfile? { nil }

@@ -47,6 +47,21 @@ package struct Baseline: Sendable {
           primitive.forwardVariance(known, inputs: inputs.map { variances[$0] }))
       }
     }
+    self.init(
+      graph: graph, parameters: parameters, values: values, moving: moving, variances: variances)
+  }
+
+  /// The same without one of J's terms, and without moments.
+  func leavingOut(term: Int) -> Baseline {
+    Baseline(
+      graph: graph.leavingOut(term: term), parameters: parameters, values: values, moving: moving,
+      variances: variances)
+  }
+
+  private init(
+    graph: Graph, parameters: ParameterVector, values: [[Double]], moving: [Bool],
+    variances: [[Double]?]
+  ) {
     self.graph = graph
     self.parameters = parameters
     self.values = values

@@ -1,5 +1,3 @@
-import Kernels
-
 /// What a layer of a chain needs at every unit and sample of a baseline, for whoever takes lanes through
 /// it: tables `[samples, units]`.
 struct ChainTerms {
@@ -7,12 +5,9 @@ struct ChainTerms {
   let coefficients: [[Double]]
   /// The terms of its series for small steps; none where it has none.
   let series: [[Double]]
-  /// What the cost makes of one unit's step, and the largest that this serves, where that was formed.
-  let moments: [[Double]]
 
   init(
-    _ chain: LaneChain, layer number: Int, _ baseline: Baseline, _ precision: Precision,
-    tieRoundoff: Double
+    _ chain: LaneChain, layer number: Int, _ baseline: Baseline, tieRoundoff: Double
   ) {
     let layer = chain.layers[number]
     var coefficients: [[Double]] = []
@@ -25,20 +20,18 @@ struct ChainTerms {
     }
     self.coefficients = coefficients
     series = layer.element?.function.series(baseline.values[layer.z]) ?? []
-    moments = baseline.moments[number]?.rows(precision) ?? []
   }
 
-  /// Of the function alone, and with the moments after it.
-  var function: [[Double]] { coefficients + series }
-  var all: [[Double]] { function + moments }
+  /// Of both.
+  var all: [[Double]] { coefficients + series }
 
-  /// The function's terms, element after element: `[samples, outs, terms]`.
+  /// All terms, element after element: `[samples, outs, terms]`.
   var elements: [Double] {
-    let function = function
+    let all = all
     var table: [Double] = []
-    table.reserveCapacity(function.count * (function.first?.count ?? 0))
-    for element in 0..<(function.first?.count ?? 0) {
-      for term in function { table.append(term[element]) }
+    table.reserveCapacity(all.count * (all.first?.count ?? 0))
+    for element in 0..<(all.first?.count ?? 0) {
+      for term in all { table.append(term[element]) }
     }
     return table
   }

@@ -163,39 +163,3 @@ package struct LaneFlags: OptionSet, Sendable {
   /// All that kernels set.
   static let ofKernels: LaneFlags = [.crossed, .tied]
 }
-
-/// Lanes through one parameter tensor: which component moves and by how much.
-package struct LaneBatch: Sendable {
-  /// The segment of θ.
-  package var segment: Int
-  /// Component of each lane within the segment.
-  package var components: [Int32]
-  /// In `difference`, the signed step of each lane; in `value`, the value the component moves to.
-  /// Both as the lanes' precision holds them.
-  package var moves: [Double]
-  package var tiePolicy = TiePolicy.natural
-
-  package init(
-    segment: Int, components: [Int32] = [], moves: [Double] = [],
-    tiePolicy: TiePolicy = .natural
-  ) {
-    self.segment = segment
-    self.components = components
-    self.moves = moves
-    self.tiePolicy = tiePolicy
-  }
-
-  package var count: Int { components.count }
-
-  /// Adds a lane.
-  mutating func append(_ component: Int32, _ move: Double) {
-    components.append(component)
-    moves.append(move)
-  }
-}
-
-/// What came back: ΔJ or J of every lane in double, and its flags.
-package struct LaneResults: Sendable {
-  package var values: [Double]
-  package var flags: [LaneFlags]
-}

@@ -163,6 +163,7 @@ private struct LanePlanBuilder {
   }
 
   mutating func build() throws {
+    let needed = graph.needed(for: graph.terms)
     for (id, node) in graph.nodes.enumerated() {
       switch node.definition {
       case .constant: continue
@@ -172,7 +173,9 @@ private struct LanePlanBuilder {
           axisLength: node.count, inner: 1, index: LaneIndex(divisor: 1, modulus: node.count))
         lanes[id] = LaneOperand(node: id, place: .moves, layout: .slice(slice))
       case .apply(let operation, let inputs):
-        guard inputs.contains(where: { lanes[$0] != nil }), !skipped.contains(id) else { continue }
+        guard inputs.contains(where: { lanes[$0] != nil }), !skipped.contains(id),
+          needed.contains(id)
+        else { continue }
         try apply(operation, inputs, to: id)
       }
     }

@@ -21,8 +21,8 @@ package struct TextbookEvaluator: LaneEvaluator {
   package func evaluate(_ batch: LaneBatch) -> LaneResults {
     let offset = graph.layout.segments[batch.segment].offset
     return costs(of: batch) { lane in
-      Textbook.cost(
-        graph, theta, component: offset + Int(batch.components[lane]), movedTo: batch.moves[lane])
+      let (component, move) = batch.lane(lane)
+      return Textbook.cost(graph, theta, component: offset + Int(component), movedTo: move)
     }
   }
 }

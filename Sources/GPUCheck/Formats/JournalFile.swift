@@ -266,8 +266,15 @@ extension LaneBatch {
     var hash = StableHash()
     hash.add(segment)
     hash.add(Int(tiePolicy.rawValue))
-    hash.add(Array(components[range]))
-    hash.add(Array(moves[range]))
+    let lanes = self[range]
+    if let run = lanes.run {
+      hash.add(run.range.lowerBound)
+      hash.add(run.range.count)
+      hash.add(run.moves)
+    } else {
+      hash.add(lanes.components)
+      hash.add(lanes.moves)
+    }
     return hash.value
   }
 }

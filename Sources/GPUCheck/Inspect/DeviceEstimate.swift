@@ -2,15 +2,14 @@ import Foundation
 import Kernels
 
 extension DeviceEstimate {
-  /// A check of all components, or of a sample: how many lanes each segment has, and what they share
-  /// where they take a chain.
+  /// A check of all components, or of a sample: how many lanes each segment has, and which moments they
+  /// take.
   struct Round {
     var lanes: [Int]
     var moments: MomentPlan?
 
     /// The time that lanes take, one way each.
-    func seconds(_ ways: [SegmentWay], _ rate: NominalRate, takesChains: Bool) -> Double {
-      let moments = takesChains ? moments : nil
+    func seconds(_ ways: [SegmentWay], _ rate: NominalRate) -> Double {
       return ways.indices.reduce(rate.seconds(work: moments?.work ?? 0)) { seconds, segment in
         let lane =
           moments.flatMap { rate.seconds($0, segment: segment) }
@@ -41,9 +40,7 @@ extension DeviceEstimate {
       tableBytes: tableBytes, leastBytes: tableBytes, usualBytes: tableBytes,
       availableBytes: sizing.memoryLimit, leastLanes: least, usualLanes: least,
       rate: rate,
-      seconds: rounds.map {
-        $0.seconds(ways, rate, takesChains: OpenCLBackend.takesChains(device))
-      })
+      seconds: rounds.map { $0.seconds(ways, rate) })
     if precision == .f64, !device.supportsDouble {
       refusal = "it has no double; use --precision f32"
       return
@@ -74,7 +71,7 @@ extension DeviceEstimate {
     self.init(
       selector: "cpu", name: CPUBackend().name, precision: precision.rawValue, tableBytes: 0,
       leastBytes: 0, usualBytes: 0, availableBytes: memory, leastLanes: 8, usualLanes: 128,
-      rate: rate, seconds: rounds.map { $0.seconds(ways, rate, takesChains: true) })
+      rate: rate, seconds: rounds.map { $0.seconds(ways, rate) })
     if hostBytes > memory {
       refusal =
         "a check needs about \(TextFormat.bytes(hostBytes)) of the host's memory, which has "

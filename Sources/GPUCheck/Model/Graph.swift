@@ -92,12 +92,25 @@ public struct Graph: Sendable {
     return graph
   }
 
-  /// The graph of what some terms are made of, whose sum is then J.
-  func keeping(_ kept: [CostTerm]) throws -> Graph {
-    var needed = Set(kept.map(\.node))
+  /// The nodes that some terms are made of.
+  func needed(for terms: [CostTerm]) -> Set<NodeID> {
+    var needed = Set(terms.map(\.node))
     for node in nodes.indices.reversed() where needed.contains(node) {
       if case .apply(_, let inputs) = nodes[node].definition { needed.formUnion(inputs) }
     }
+    return needed
+  }
+
+  /// The same nodes, and the other terms.
+  func leavingOut(term: Int) -> Graph {
+    var graph = self
+    graph.terms.remove(at: term)
+    return graph
+  }
+
+  /// The graph of what some terms are made of, whose sum is then J.
+  func keeping(_ kept: [CostTerm]) throws -> Graph {
+    let needed = needed(for: kept)
     var graph = Graph(layout: layout)
     var new: [NodeID: NodeID] = [:]
     for (id, node) in nodes.enumerated() where needed.contains(id) {

@@ -95,11 +95,12 @@ struct UnitCurveReader {
   {
     let count = units.layers[layer].units
     let steps = group.map { unit in factors(unit, of: count).map { $0 * h } }
-    var batch = LaneBatch(segment: layer)
-    for (unit, steps) in zip(group, steps) {
-      batch.components += steps.flatMap { _ in [Int32(unit), Int32(unit)] }
-      batch.moves += steps.flatMap { [$0, -$0] }
-    }
+    let batch = LaneBatch(
+      segment: layer,
+      components: zip(group, steps).flatMap { unit, steps in
+        [Int32](repeating: Int32(unit), count: 2 * steps.count)
+      },
+      moves: steps.joined().flatMap { [$0, -$0] })
     let costs = try lanes.costs(batch, in: units)
     var lane = 0
     return steps.map { steps in

@@ -138,13 +138,12 @@ struct UnitPenalties {
     _ segment: Int, _ components: Range<Int>, offset: Int, to differences: inout UnitDifferences
   ) throws {
     let factors = [1, -1, 0.5, -0.5]
-    var batch = LaneBatch(segment: segment)
-    for component in components {
-      let step = differences.epsilon[offset + component]
-      batch.components += factors.map { _ in Int32(component) }
-      batch.moves += factors.map { $0 * step }
-    }
-    let found = try evaluator.evaluate(batch)
+    let steps = components.map { differences.epsilon[offset + $0] }
+    let found = try evaluator.evaluate(
+      LaneBatch(
+        segment: segment,
+        components: components.flatMap { [Int32](repeating: Int32($0), count: factors.count) },
+        moves: steps.flatMap { step in factors.map { $0 * step } }))
     for (number, component) in components.enumerated() {
       let (at, lane) = (offset + component, factors.count * number)
       let step = differences.epsilon[at]

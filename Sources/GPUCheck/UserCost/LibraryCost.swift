@@ -98,8 +98,8 @@ private final class LibraryEvaluator: LaneEvaluator, @unchecked Sendable {
   /// Some lanes from `next` on, up to one that is lost.
   private func run(_ batch: LaneBatch, _ next: inout Int, _ results: inout LaneResults) throws {
     let offset = layout.segments[batch.segment].offset
-    func component(_ lane: Int) -> Int { offset + Int(batch.components[lane]) }
-    func isLost(_ lane: Int) -> Bool { self.isLost(component(lane), batch.moves[lane]) }
+    func component(_ lane: Int) -> Int { offset + Int(batch.lane(lane).component) }
+    func isLost(_ lane: Int) -> Bool { self.isLost(component(lane), batch.lane(lane).move) }
     guard !isLost(next) else {
       results.flags[next] = .lost
       next += 1
@@ -109,7 +109,7 @@ private final class LibraryEvaluator: LaneEvaluator, @unchecked Sendable {
     let range = next..<(window.first(where: isLost) ?? window.upperBound)
     let process = try process ?? CostProcess(library, theta: theta)
     self.process = process
-    process.ask(range.map { (UInt64(component($0)), batch.moves[$0].bitPattern) })
+    process.ask(range.map { (UInt64(component($0)), batch.lane($0).move.bitPattern) })
     do {
       while next < range.upperBound {
         let (value, changed) = try process.cost()
@@ -121,7 +121,7 @@ private final class LibraryEvaluator: LaneEvaluator, @unchecked Sendable {
     } catch let end as CostProcess.Ending {
       self.process = nil
       results.flags[next] = .lost
-      let moved = "\(end.reason), with this parameter at \(batch.moves[next])"
+      let moved = "\(end.reason), with this parameter at \(batch.lane(next).move)"
       try losses.noteLoss(of: component(next), moved, isHang: end.isHang)
       next += 1
     }

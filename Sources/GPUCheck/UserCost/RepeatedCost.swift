@@ -103,11 +103,8 @@ struct AveragedEvaluator: LaneEvaluator {
   func wantedLanes(segment: Int) -> Int { max(1, evaluator.wantedLanes(segment: segment) / times) }
 
   func evaluate(_ batch: LaneBatch) throws -> LaneResults {
-    let lanes = batch.components.indices.flatMap { [Int](repeating: $0, count: times) }
-    var asked = batch
-    asked.components = lanes.map { batch.components[$0] }
-    asked.moves = lanes.map { batch.moves[$0] }
-    let found = try evaluator.evaluate(asked)
+    let lanes = (0..<batch.count).flatMap { [Int](repeating: $0, count: times) }
+    let found = try evaluator.evaluate(batch.picking(lanes))
     var means = LaneResults(
       values: [Double](repeating: 0, count: batch.count),
       flags: [LaneFlags](repeating: [], count: batch.count))

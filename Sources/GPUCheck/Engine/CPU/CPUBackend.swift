@@ -3,7 +3,7 @@ import Kernels
 
 /// Lanes in plain Swift on the host's cores: runs everywhere, and is the twin of every kernel.
 package struct CPUBackend: Backend {
-  /// Without, every operator is evaluated by itself: another way to the same numbers, for whoever looks
+  /// Without, every operator is evaluated by itself and no moments are taken: another way to the same numbers, for whoever looks
   /// results over.
   package let takesChains: Bool
 
@@ -15,10 +15,24 @@ package struct CPUBackend: Backend {
 
   package var supportsDouble: Bool { true }
 
-  package func build(_ graph: Graph, mode: LaneMode, precision: Precision) {}
+  package var takesMoments: Bool { takesChains }
+
+  package func build(_ graph: Graph, mode: LaneMode, precision: Precision, components: Int) {}
 
   package func prepare(
     _ baseline: Baseline, mode: LaneMode, precision: Precision, tieRoundoff: Double
+  ) throws -> any LaneEvaluator {
+    guard takesChains, mode == .difference, let layout = try MomentLayout(baseline) else {
+      return try lanes(baseline, mode, precision, tieRoundoff)
+    }
+    return try MomentLanes(
+      CPUMomentEngine(baseline, layout.chain, precision), layout, baseline, precision
+    ) { try lanes($0, .difference, precision, tieRoundoff) }
+  }
+
+  /// Lanes that take no moments.
+  private func lanes(
+    _ baseline: Baseline, _ mode: LaneMode, _ precision: Precision, _ tieRoundoff: Double
   ) throws -> any LaneEvaluator {
     let chain = takesChains && mode == .difference ? LaneChain(baseline.graph) : nil
     // The closures are where generic code meets its precision: the compiler specialises from here.

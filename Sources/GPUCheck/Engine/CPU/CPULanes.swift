@@ -139,14 +139,15 @@ package final class CPULanes<T: LaneReal>: @unchecked Sendable {
     // Lanes that fill the last vector do not move.
     let lanes = CPUChunk.padded(range.count, T.self)
     scratch.prepare(plan: plan, lanes: lanes)
+    let chunk = batch[range]
+    let (components, moves) = (chunk.components, chunk.moves)
     for lane in 0..<lanes {
-      scratch.moves[lane] = lane < range.count ? T(batch.moves[range.lowerBound + lane]) : 0
+      scratch.moves[lane] = lane < range.count ? T(moves[lane]) : 0
       scratch.flags[lane] = 0
     }
     for (number, index) in plan.indices.enumerated() {
       for lane in 0..<lanes {
-        let source = range.lowerBound + min(lane, range.count - 1)
-        scratch.indices[number][lane] = Int32(index(batch.components[source]))
+        scratch.indices[number][lane] = Int32(index(components[min(lane, range.count - 1)]))
       }
     }
     for step in plan.steps {

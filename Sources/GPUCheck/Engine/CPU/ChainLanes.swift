@@ -16,20 +16,14 @@ final class ChainLanes<T: LaneReal>: Sendable {
     let series: Int
     /// `[samples, outs, coefficients and series]`.
     let elements: ChainTable<T>
-    /// `[blocks, samples, unitTerms, width]`.
+    /// `[blocks, samples, coefficients and series, width]`.
     let units: ChainTable<T>
-    let unitTerms: Int
-    /// How many of them are the function's.
-    let functionTerms: Int
-    /// Whether moments stand behind them.
-    let hasMoments: Bool
     /// What the layer reads, `[samples, ins]`.
     let x: ChainTable<T>
 
     init(_ chain: LaneChain, _ number: Int, _ baseline: Baseline, tieRoundoff: Double) {
       let layer = chain.layers[number]
-      let terms = ChainTerms(
-        chain, layer: number, baseline, T.precision, tieRoundoff: tieRoundoff)
+      let terms = ChainTerms(chain, layer: number, baseline, tieRoundoff: tieRoundoff)
       (ins, outs) = (layer.ins, layer.outs)
       weights = ChainTable(baseline.values[layer.weights])
       (outStride, inStride) = (layer.outStride, layer.inStride)
@@ -38,11 +32,10 @@ final class ChainLanes<T: LaneReal>: Sendable {
       elements = ChainTable(terms.elements)
       units = ChainTable(
         terms.units(samples: chain.samples, outs: layer.outs, width: ChainLanes.width))
-      unitTerms = terms.all.count
-      functionTerms = terms.function.count
-      hasMoments = !terms.moments.isEmpty
       x = ChainTable(baseline.values[layer.x])
     }
+
+    var terms: Int { coefficients + series }
   }
 
   private let layers: [Layer]
@@ -86,6 +79,7 @@ final class ChainLanes<T: LaneReal>: Sendable {
       ) { $0 }
       count = groups * Self.pair
     }
+    let moves = batch.moves
     var values = [Double](repeating: 0, count: batch.count)
     let tasks = min(groups, 8 * ProcessInfo.processInfo.activeProcessorCount)
     values.withUnsafeMutableBufferPointer { values in
@@ -93,14 +87,14 @@ final class ChainLanes<T: LaneReal>: Sendable {
         // Each task writes lanes of its own.
         nonisolated(unsafe) let (values, flags) = (values, flags)
         DispatchQueue.concurrentPerform(iterations: tasks) { task in
-          let walk = ChainWalk<T>(widest: self.layers.map { max($0.outs, $0.unitTerms) }.max() ?? 1)
+          let walk = ChainWalk<T>(widest: self.layers.map { max($0.outs, $0.terms) }.max() ?? 1)
           for group in task * groups / tasks..<(task + 1) * groups / tasks {
             walk.clear()
             let chosen = group * Self.pair..<(group + 1) * Self.pair
             for (place, lane) in lanes[chosen].enumerated() where lane >= 0 {
               walk.units[place] = units[Int(lane)]
               walk.inputs[place] = inputs[Int(lane)]
-              walk.steps[place] = T(batch.moves[Int(lane)])
+              walk.steps[place] = T(moves[Int(lane)])
             }
             self.run(walk, entry, batch.tiePolicy)
             for (place, lane) in lanes[chosen].enumerated() where lane >= 0 {
@@ -135,23 +129,14 @@ final class ChainLanes<T: LaneReal>: Sendable {
         }
       }
       loadUnits(layer, sample, walk, isBlock: isBlock)
-      walk.known = 0
-      let takeMoments = { if layer.hasMoments { walk.addMoments(layer.functionTerms) } }
-      // Moments are of the step that a series meets, and elsewhere of what the function makes of it.
-      if layer.series > 0 { takeMoments() }
-      if walk.known == ChainWalk<T>.all { continue }
       if let function = layer.function {
         function.visit(
           UnitVisitor(
             walk: walk, coefficients: layer.coefficients, series: layer.series,
             attributes: function.attributes, policy: policy))
       }
-      if layer.series == 0 {
-        // Nor where the unit is off.
-        guard walk.isMoving else { continue }
-        takeMoments()
-        if walk.known == ChainWalk<T>.all { continue }
-      }
+      // Nor where the unit is off.
+      guard walk.isMoving else { continue }
       if !hasColumn, entry.layer + 1 < layers.count {
         let next = layers[entry.layer + 1]
         for o in 0..<next.outs {
@@ -169,7 +154,7 @@ final class ChainLanes<T: LaneReal>: Sendable {
   /// Says where each vector finds its units' terms in a sample, and brings them there where they are not
   /// next to each other.
   private func loadUnits(_ layer: Layer, _ sample: Int, _ walk: ChainWalk<T>, isBlock: Bool) {
-    let (width, terms) = (Self.width, layer.unitTerms)
+    let (width, terms) = (Self.width, layer.terms)
     let row = { (unit: Int) in
       layer.units.start + (unit / width * self.samples + sample) * terms * width
     }
@@ -223,10 +208,9 @@ final class ChainLanes<T: LaneReal>: Sendable {
     _ policy: TiePolicy
   ) {
     guard let function = layer.function else { return }
-    let terms = layer.coefficients + layer.series
     function.visit(
       LayerVisitor(
-        z: z, outs: layer.outs, table: layer.elements.start + sample * layer.outs * terms,
+        z: z, outs: layer.outs, table: layer.elements.start + sample * layer.outs * layer.terms,
         coefficients: layer.coefficients, series: layer.series, attributes: function.attributes,
         policy: policy, flags: walk.flags))
   }
@@ -247,7 +231,6 @@ final class ChainLanes<T: LaneReal>: Sendable {
       z: z, p: cost[0].start + sample * outs, q: cost[1].start + sample * outs, lanes: Self.pair,
       classes: outs, y: Int(cost[2][sample]), mass: cost[3][sample])
     row.storeDifferences(walk.changes)
-    for lane in 0..<Self.pair where walk.known >> UInt32(lane) & 1 == 1 { walk.changes[lane] = 0 }
     for vector in 0..<2 {
       walk.add(UnsafePointer(walk.changes).vector(vector * Self.width), vector)
     }

@@ -18,8 +18,6 @@ final class ChainTable<T: LaneReal>: @unchecked Sendable {
 final class ChainWalk<T: LaneReal> {
   static var width: Int { LaneVector<T>.scalarCount }
   static var pair: Int { 2 * width }
-  /// `known` where all lanes are.
-  static var all: UInt32 { 1 << UInt32(pair) - 1 }
 
   let units = UnsafeMutablePointer<Int32>.allocate(capacity: pair)
   let inputs = UnsafeMutablePointer<Int32>.allocate(capacity: pair)
@@ -27,10 +25,9 @@ final class ChainWalk<T: LaneReal> {
   let flags = UnsafeMutablePointer<UInt32>.allocate(capacity: pair)
   /// The cost's sums, the high parts and then the low ones.
   private let sums = UnsafeMutablePointer<T>.allocate(capacity: 2 * pair)
-  /// Of one sample: the moved units' steps, what becomes of the cost, and in which lanes it is known.
+  /// Of one sample: the moved units' steps, and what becomes of the cost.
   let moved = UnsafeMutablePointer<T>.allocate(capacity: pair)
   let changes = UnsafeMutablePointer<T>.allocate(capacity: pair)
-  var known: UInt32 = 0
   /// Where each vector's units have their terms, `[terms, width]`; memory for those that were gathered.
   var leftTerms: UnsafePointer<T>
   var rightTerms: UnsafePointer<T>
@@ -97,25 +94,6 @@ final class ChainWalk<T: LaneReal> {
   }
 
   func sum(_ place: Int) -> Double { Double(sums[place]) + Double(sums[Self.pair + place]) }
-
-  /// Adds what the moments, from a term on, make of steps that are small enough for them.
-  func addMoments(_ first: Int) {
-    known = 0
-    for vector in 0..<2 {
-      let moments = terms(vector) + first * Self.width
-      let largest = moments + StepSeries.order * Self.width
-      let t = UnsafePointer(moved).vector(vector * Self.width)
-      var change = sumSeries(t, moments)
-      for lane in 0..<Self.width {
-        if t[lane].magnitude <= largest[lane] {
-          known |= 1 << UInt32(vector * Self.width + lane)
-        } else {
-          change[lane] = 0
-        }
-      }
-      add(change, vector)
-    }
-  }
 }
 
 /// Σ cₙ·dⁿ of eight lanes with terms of their own, `[terms, lanes]`.

@@ -18,6 +18,11 @@ package protocol LaneReal: Real, BinaryFloatingPoint, SIMDScalar, Codable, Senda
     _ set: Int32, elements: Int, _ terms: UnsafePointer<Self>, stride: Int,
     _ d: UnsafeMutablePointer<Self>
   ) -> Int
+
+  /// `lane_moments` of CLanes.h.
+  static func moments(
+    _ set: Int32, samples: Int, _ x: UnsafePointer<Self>, stride: Int,
+    _ moments: UnsafePointer<Self>, step: Self, _ out: UnsafeMutablePointer<Self>)
 }
 
 extension Double: LaneReal {
@@ -37,6 +42,13 @@ extension Double: LaneReal {
   ) -> Int {
     lane_series_f64(set, elements, smallStep, terms, stride, d)
   }
+
+  package static func moments(
+    _ set: Int32, samples: Int, _ x: UnsafePointer<Double>, stride: Int,
+    _ moments: UnsafePointer<Double>, step: Double, _ out: UnsafeMutablePointer<Double>
+  ) {
+    lane_moments_f64(set, samples, x, stride, moments, step, out)
+  }
 }
 
 extension Float: LaneReal {
@@ -55,6 +67,13 @@ extension Float: LaneReal {
     _ d: UnsafeMutablePointer<Float>
   ) -> Int {
     lane_series_f32(set, elements, smallStep, terms, stride, d)
+  }
+
+  package static func moments(
+    _ set: Int32, samples: Int, _ x: UnsafePointer<Float>, stride: Int,
+    _ moments: UnsafePointer<Float>, step: Float, _ out: UnsafeMutablePointer<Float>
+  ) {
+    lane_moments_f32(set, samples, x, stride, moments, step, out)
   }
 }
 

@@ -4,7 +4,7 @@ import Kernels
 struct ChainTables {
   private let chain: LaneChain
   private let attributes: (hidden: SIMD4<Double>, last: SIMD4<Double>)
-  /// `[layers, 6]`: outs, ins, where weights, elements and units begin, and whether there are moments.
+  /// `[layers, 5]`: outs, ins, where weights, elements and units begin.
   private let layers: Buffer
   /// Each layer's weights, elements and units, as kernels/chain.cl has them.
   private let tables: Buffer
@@ -12,8 +12,6 @@ struct ChainTables {
   private let inputs: [Buffer]
   /// The cost's tables.
   private let cost: [Buffer?]
-  /// How many terms each layer's moments have; 0 where it has none.
-  private let moments: [Int]
   let byteCount: Int
 
   /// The blocks that weights are packed in: CHAIN_ROWS and CHAIN_FEW of chain.cl.
@@ -26,21 +24,16 @@ struct ChainTables {
     self.chain = chain
     var table: [Double] = []
     var places: [Int32] = []
-    var moments: [Int] = []
     for (number, layer) in chain.layers.enumerated() {
       places += [Int32(layer.outs), Int32(layer.ins), Int32(table.count)]
       // Lanes begin at the first layer's outputs, or behind it.
       if number > 0 { Self.pack(baseline.values[layer.weights], layer, into: &table) }
-      let terms = ChainTerms(
-        chain, layer: number, baseline, precision, tieRoundoff: tieRoundoff)
-      places.append(terms.function.isEmpty ? -1 : Int32(table.count))
+      let terms = ChainTerms(chain, layer: number, baseline, tieRoundoff: tieRoundoff)
+      places.append(terms.all.isEmpty ? -1 : Int32(table.count))
       table += terms.elements
       places.append(Int32(table.count))
       table += terms.units(samples: chain.samples, outs: layer.outs, width: width)
-      places.append(terms.moments.isEmpty ? 0 : 1)
-      moments.append(terms.moments.count)
     }
-    self.moments = moments
     layers = try Buffer(context, elements: places)
     tables = try Buffer(context, reals: table, precision)
     inputs = try chain.layers.map {
@@ -75,15 +68,13 @@ struct ChainTables {
 
   static let kernel = "chain_difference"
 
-  /// Multiply-adds of a lane from where it enters, with steps that its moments serve where it has any, and
-  /// how many inputs a unit has there.
+  /// Multiply-adds of a lane from where it enters, and how many inputs a unit has there.
   func cost(_ entry: LanePlan.ChainEntry) -> (work: Double, inputs: Int) {
     let after = chain.layers.dropFirst(entry.layer + 1)
     // The first layer after it meets one moving input.
     let products = after.dropFirst().reduce(after.first?.outs ?? 1) { $0 + $1.ins * $1.outs }
-    let moments = moments[entry.layer]
     let inputs = entry.isBias ? 1 : chain.layers[entry.layer].ins
-    return (Double(chain.samples) * Double(moments > 0 ? moments : products), inputs)
+    return (Double(chain.samples) * Double(products), inputs)
   }
 
   /// The samples that lanes are taken through.

@@ -3,6 +3,8 @@
 public struct KernelChoice: Sendable, Equatable {
   /// Whether lanes take the one kernel of a chain of dense layers.
   public var takesChains: Bool?
+  /// Whether lanes take a chain's moments; nil for as it is with chains.
+  public var takesMoments: Bool?
   /// Whether steps that go element by element are fused.
   public var fusesSteps: Bool?
   /// Whether large products go in tiles; only where a work-item takes one lane.
@@ -20,6 +22,7 @@ public struct KernelChoice: Sendable, Equatable {
       let isWanted = !word.hasPrefix("-")
       switch isWanted ? word : word.dropFirst() {
       case "chains": takesChains = isWanted
+      case "moments": takesMoments = isWanted
       case "fused": fusesSteps = isWanted
       case "tiles": usesTiles = isWanted
       default:
@@ -27,7 +30,9 @@ public struct KernelChoice: Sendable, Equatable {
         guard let width, [1, 2, 4, 8, 16].contains(width) else {
           throw InputError(
             "found \"\(word)\" among the kernels to take",
-            remedy: "use chains, fused, tiles, each with a - before it for none, and width=1 to 16")
+            remedy:
+              "use chains, moments, fused, tiles, each with a - before it for none, and width=1 to 16"
+          )
         }
         vectorWidth = width
       }

@@ -14,17 +14,16 @@ struct LaneSizing {
     self.memoryLimit = min(memoryLimit ?? .max, device.globalMemory)
   }
 
+  /// Whether the host's own cores do the work.
+  private var isHost: Bool { device.kind == .cpu || device.isSimulator }
+
   /// Work-items wanted in one launch: enough to fill the device, few where each is costly to start.
   var workItems: Int {
-    device.kind == .cpu || device.isSimulator
-      ? 64 * device.computeUnits : 4096 * device.computeUnits
+    isHost ? 64 * device.computeUnits : 4096 * device.computeUnits
   }
 
-  /// The work-group of a launch in so many dimensions; nil for the driver's choice. A CPU's work-item
-  /// fills the vectors by itself, and its drivers compile a kernel again for every new group size.
-  func workGroup(dimensions: Int) -> [Int]? {
-    device.kind == .cpu || device.isSimulator ? [Int](repeating: 1, count: dimensions) : nil
-  }
+  /// The work-group of a launch in so many dimensions; nil for the driver's choice.
+  func workGroup(dimensions: Int) -> [Int]? { device.workGroup(dimensions: dimensions) }
 
   /// How many batches may be on their way to the device and back at a time: two, where all memory that is
   /// left beside tables of so many bytes holds the least of both.
@@ -38,7 +37,7 @@ struct LaneSizing {
   /// the other. A CPU is the host itself: it gains where the host's part is a large one, and otherwise
   /// loses what its caches hold of a batch.
   func takesTurns(_ plan: LanePlan) -> Bool {
-    plan.isAllChain || !(device.kind == .cpu || device.isSimulator)
+    plan.isAllChain || !isHost
   }
 
   /// Lanes of a batch: as many as fit the memory (what a CPU's caches hold, or an eighth of a device
@@ -58,7 +57,7 @@ struct LaneSizing {
         needed: tables + unit * laneBytes, allowed: memoryLimit, on: device.name)
     }
     let share = min(device.globalMemory / 8, 1 << 30, left)
-    let bytes = device.kind == .cpu || device.isSimulator ? min(8 << 20, share) : share
+    let bytes = isHost ? min(8 << 20, share) : share
     let largest = device.maxAllocation / (max(plan.widestSlot, 2) * precision.bytes)
     let useful = Self.roundUp(4 * components, to: unit)
     guard let chain else {
@@ -69,6 +68,23 @@ struct LaneSizing {
     let block = unit * chain.inputs
     let whole = lanes < block ? unit : block
     return lanes / whole * whole
+  }
+
+  /// Lanes of a batch that moments serve: the time of a launch that ends a batch, at whole blocks of units.
+  func lanes(_ entry: MomentLayout.Entry, _ precision: Precision) -> Int {
+    let unit = 2 * vectorWidth
+    let timely = Int(Self.launchWork / Double(entry.samples * (StepSeries.order + 1)))
+    let fit = min(memoryLimit / 8, device.maxAllocation) / (2 * precision.bytes)
+    let useful = Self.roundUp(2 * entry.components, to: unit)
+    let lanes = max(unit, min(timely, fit, useful, isHost ? 1 << 18 : 1 << 22))
+    let block = entry.isBias ? unit : entry.inputStride == 1 ? unit * entry.ins : 2 * entry.outs
+    let whole = lanes < block ? unit : block
+    return lanes / whole * whole
+  }
+
+  /// How many work-items share the inputs of a block of units.
+  func shares(of inputs: Int, blocks: Int) -> Int {
+    isHost ? max(1, min(inputs, workItems / blocks)) : inputs
   }
 
   /// The most lanes of a chain's launch: what the host prepares of them stays in its caches.

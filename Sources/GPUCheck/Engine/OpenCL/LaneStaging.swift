@@ -23,6 +23,8 @@ final class LaneStaging: @unchecked Sendable {
     (bytes + alignment - 1) / alignment * alignment
   }
 
+  var byteCount: Int { memory.count }
+
   /// Forgets all pieces.
   func clear() { used = 0 }
 

@@ -48,7 +48,18 @@ package final class OpenCLBackend: Backend {
     self.memoryLimit = memoryLimit
   }
 
-  package func build(_ graph: Graph, mode: LaneMode, precision: Precision) throws {
+  package func build(
+    _ graph: Graph, mode: LaneMode, precision: Precision, components: Int
+  ) throws {
+    var graph = graph
+    if mode == .difference, takesMoments, let plan = MomentPlan(graph, components: components) {
+      try OpenCLMoments.warmUp(specialisation(precision), programs)
+      let layout = try MomentLayout(graph, plan.chain, layers: Set(plan.layers))
+      if layout.servesAll {
+        guard layout.entries.contains(where: { $0?.movesOthers == true }) else { return }
+        graph = graph.leavingOut(term: plan.chain.term)
+      }
+    }
     let chain = chain(of: graph, mode)
     let plans = try OpenCLLanes.plans(of: graph, mode, chain)
     _ = prefersTiles(specialisation(precision))
@@ -64,7 +75,8 @@ package final class OpenCLBackend: Backend {
     let blank = Baseline(
       graph: graph, parameters: try ParameterVector(layout: graph.layout, values: zeros)
     )
-    let lanes = try lanes(blank, mode, precision, tieRoundoff: 0, profile: nil)
+    let lanes = try lanes(
+      blank, mode, precision, tieRoundoff: 0, memoryLimit: memoryLimit, profile: nil)
     try lanes.warmUp()
     buildNotes.withLock { $0 += lanes.notes }
   }
@@ -74,7 +86,24 @@ package final class OpenCLBackend: Backend {
   package func prepare(
     _ baseline: Baseline, mode: LaneMode, precision: Precision, tieRoundoff: Double
   ) throws -> any LaneEvaluator {
-    try lanes(baseline, mode, precision, tieRoundoff: tieRoundoff, profile: profile)
+    let usual = { @Sendable [self] (baseline: Baseline, beside: Int) in
+      try lanes(
+        baseline, mode, precision, tieRoundoff: tieRoundoff,
+        memoryLimit: memoryLimit.map { $0 - beside }, profile: profile)
+    }
+    guard mode == .difference, takesMoments, let layout = try MomentLayout(baseline) else {
+      return try usual(baseline, 0)
+    }
+    let specialisation = specialisation(precision)
+    let bytes = OpenCLMoments.byteCount(baseline, layout.chain, specialisation)
+    let device = programs.context.device.description
+    guard bytes <= min(memoryLimit ?? .max, device.globalMemory, device.maxAllocation) / 2 else {
+      return try usual(baseline, 0)
+    }
+    let moments = try OpenCLMoments(
+      baseline, layout.chain, specialisation, programs: programs, memoryLimit: memoryLimit,
+      profile: profile)
+    return try MomentLanes(moments, layout, baseline, precision) { try usual($0, bytes) }
   }
 
   package func prepare(
@@ -93,7 +122,9 @@ package final class OpenCLBackend: Backend {
       ?? Specialisation(precision: precision, for: programs.context.device.description)
   }
 
-  package var takesChains: Bool {
+  package var takesMoments: Bool { choice.takesMoments ?? choice.takesChains ?? true }
+
+  private var takesChains: Bool {
     choice.takesChains ?? Self.takesChains(programs.context.device.description)
   }
 
@@ -122,7 +153,7 @@ package final class OpenCLBackend: Backend {
 
   private func lanes(
     _ baseline: Baseline, _ mode: LaneMode, _ precision: Precision, tieRoundoff: Double,
-    profile: LaneProfile?
+    memoryLimit: Int?, profile: LaneProfile?
   ) throws -> OpenCLLanes {
     let specialisation = specialisation(precision)
     return try OpenCLLanes(

@@ -4,16 +4,11 @@ import Kernels
 /// Lanes on an OpenCL device: what they need of a baseline, made once, and the streams that take batches
 /// over the device.
 ///
-/// `@unchecked Sendable`: what changes is touched under the lock only; a stream belongs to the batch that
-/// took it.
+/// `@unchecked Sendable`: what changes is touched under the lock only.
 package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
   private let setup: LaneSetup
-  /// How many batches may be on their way at a time.
-  private let streams: Int
-  private let lock = NSCondition()
-  /// Streams that no batch uses, and how many there are in all.
-  private var idle: [LaneStream] = []
-  private var made = 0
+  private let streams: StreamPool<LaneStream>
+  private let lock = NSLock()
   /// Lanes of a batch, for each segment; halved each time memory runs out.
   private var capacities: [Int]
   /// What the last call failed with for want of memory.
@@ -47,18 +42,19 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
     }
     let tableBytes = tables.byteCount + (chain?.byteCount ?? 0)
     let streams = sizing.streams(plans, precision, beside: tableBytes)
-    self.streams = streams
     capacities = try zip(plans, graph.layout.segments).map { plan, part in
       try sizing.lanes(
         plan, precision, components: part.count, beside: tableBytes, streams: streams,
         chain: plan.chain.flatMap { chain?.cost($0) })
     }
-    setup = LaneSetup(
+    let setup = LaneSetup(
       mode: mode, precision: precision, graph: graph, plans: plans, groups: groups,
       vectorWidth: specialisation.vectorWidth, sizing: sizing, usesTiles: usesTiles,
       context: programs.context,
       program: program, tables: tables, chain: chain,
       termSums: graph.terms.map { baseline.values[$0.node].reduce(0, +) }, profile: profile)
+    self.setup = setup
+    self.streams = StreamPool(most: streams) { try LaneStream(setup) }
     // Whether there is the memory is known before the work begins.
     try withStream { stream, capacities in
       try stream.prepare(capacities: capacities)
@@ -102,7 +98,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
   package func isPaced(segment: Int) -> Bool { setup.plans[segment].isAllChain }
 
   package func batchesAtOnce(_ batch: LaneBatch) -> Int {
-    setup.sizing.takesTurns(setup.plans[batch.segment]) ? streams : 1
+    setup.sizing.takesTurns(setup.plans[batch.segment]) ? streams.most : 1
   }
 
   package var notes: [String] {
@@ -163,32 +159,16 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
   /// Calls `body` with a stream and the capacities until it says that it is done. Where memory runs out
   /// the capacities are halved, as long as there is more than the least a launch takes.
   private func withStream(_ body: (LaneStream, _ capacities: [Int]) throws -> Bool) throws {
-    let stream = try takeStream()
-    defer {
-      lock.withLock {
-        idle.append(stream)
-        lock.signal()
+    try streams.use { stream in
+      while true {
+        do {
+          if try body(stream, lock.withLock { capacities }) { return }
+        } catch let error as OpenCLError where error.isOutOfMemory {
+          stream.release()
+          guard halve(for: error) else { throw error }
+        }
       }
     }
-    while true {
-      do {
-        if try body(stream, lock.withLock { capacities }) { return }
-      } catch let error as OpenCLError where error.isOutOfMemory {
-        stream.release()
-        guard halve(for: error) else { throw error }
-      }
-    }
-  }
-
-  /// A stream that no batch uses; waits for one where there are as many as there may be.
-  private func takeStream() throws -> LaneStream {
-    lock.lock()
-    defer { lock.unlock() }
-    while idle.isEmpty, made >= streams { lock.wait() }
-    if let free = idle.popLast() { return free }
-    let stream = try LaneStream(setup)
-    made += 1
-    return stream
   }
 
   /// Halves every capacity; false where all are at their least.

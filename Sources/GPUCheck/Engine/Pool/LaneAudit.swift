@@ -74,17 +74,14 @@ package final class LaneAudit: Sendable {
     let start = ContinuousClock.now
     let chosen = chooseLanes(lanes)
     defer { note((ContinuousClock.now - start).seconds, lanes: chosen.count) }
-    let again = try twin.evaluate(
-      LaneBatch(
-        segment: lanes.segment, components: chosen.map { lanes.components[$0] },
-        moves: chosen.map { lanes.moves[$0] }))
+    let again = try twin.evaluate(lanes.picking(chosen))
     for (at, lane) in chosen.enumerated() {
       let (found, expected) = (results.values[lane], again.values[at])
       if found.bitPattern == expected.bitPattern || (found.isNaN && expected.isNaN) { continue }
       let bar = bar(lanes, lane, expected)
       guard !((found - expected).magnitude <= bar) else { continue }
       let part = layout.segments[lanes.segment]
-      let place = unravel(Int(lanes.components[lane]), shape: part.shape)
+      let place = unravel(Int(lanes.lane(lane).component), shape: part.shape)
       return "\(part.name)\(place): \(found) where the CPU finds \(expected), bar \(bar)"
     }
     return nil
@@ -103,11 +100,12 @@ package final class LaneAudit: Sendable {
   /// A lane that does not move J (the weight of an input that is 0) gives 0 whatever it was told: most
   /// of the sample are others, as far as they are met.
   private func chooseLanes(_ lanes: LaneBatch) -> [Int] {
-    guard let component = lanes.components.first else { return [] }
+    guard lanes.count > 0 else { return [] }
+    let component = lanes.lane(0).component
     var random = SplitMix64(
       seed: seed ^ UInt64(lanes.segment) << 40 ^ UInt64(UInt32(bitPattern: component)))
     let drawn = (0..<Self.tries).map { _ in
-      Int.random(in: lanes.components.indices, using: &random)
+      Int.random(in: 0..<lanes.count, using: &random)
     }
     let moving = drawn.lazy.filter { self.scale(lanes, $0) > 0 }
     let chosen = Array(moving.prefix(spent.withLock(\.telling))) + drawn.suffix(Self.any)
@@ -115,7 +113,7 @@ package final class LaneAudit: Sendable {
   }
 
   private func scale(_ lanes: LaneBatch, _ lane: Int) -> Double {
-    scales[layout.segments[lanes.segment].offset + Int(lanes.components[lane])]
+    scales[layout.segments[lanes.segment].offset + Int(lanes.lane(lane).component)]
   }
 
   private func bar(_ lanes: LaneBatch, _ lane: Int, _ expected: Double) -> Double {
@@ -124,7 +122,7 @@ package final class LaneAudit: Sendable {
     case .value:
       return u * (Self.width * costDeviation + Self.slack * max(expected.magnitude, cost.magnitude))
     case .difference:
-      let step = lanes.moves[lane].magnitude
+      let step = lanes.lane(lane).move.magnitude
       return u
         * (Self.width * scale(lanes, lane) * step
           + Self.slack * (expected.magnitude + min(1, step) * cost.magnitude))

@@ -19,7 +19,8 @@ final class LaneBoard: @unchecked Sendable {
   private var open: [(batch: Int, range: Range<Int>)]
   private var inFlight = 0
   private var isStopped = false
-  private var results: [LaneResults]
+  /// Of each batch, once there are some.
+  private var results: [LaneResults?]
   /// Lanes done since they were last asked for.
   private var news = 0
 
@@ -27,11 +28,7 @@ final class LaneBoard: @unchecked Sendable {
     self.batches = batches
     open = batches.indices.reversed().map { ($0, 0..<batches[$0].count) }
       .filter { !$0.range.isEmpty }
-    results = batches.map {
-      LaneResults(
-        values: [Double](repeating: .nan, count: $0.count),
-        flags: [LaneFlags](repeating: [], count: $0.count))
-    }
+    results = batches.map { _ in nil }
   }
 
   /// Lanes that nobody works on.
@@ -112,7 +109,15 @@ final class LaneBoard: @unchecked Sendable {
   }
 
   /// The results of every batch; NaN for lanes that were not done.
-  var allResults: [LaneResults] { lock.withLock { results } }
+  var allResults: [LaneResults] {
+    lock.withLock { batches.indices.map { results[$0] ?? Self.unknown(batches[$0].count) } }
+  }
+
+  private static func unknown(_ count: Int) -> LaneResults {
+    LaneResults(
+      values: [Double](repeating: .nan, count: count),
+      flags: [LaneFlags](repeating: [], count: count))
+  }
 
   private func store(_ found: LaneResults, _ batch: Int, _ range: Range<Int>) {
     if range.count == batches[batch].count, found.values.count == range.count,
@@ -121,17 +126,11 @@ final class LaneBoard: @unchecked Sendable {
       results[batch] = found
       return
     }
-    results[batch].values.replaceSubrange(range, with: found.values)
-    results[batch].flags.replaceSubrange(range, with: found.flags)
-  }
-}
-
-extension LaneBatch {
-  /// Some of the lanes.
-  subscript(range: Range<Int>) -> LaneBatch {
-    if range == 0..<count { return self }
-    return LaneBatch(
-      segment: segment, components: Array(components[range]), moves: Array(moves[range]),
-      tiePolicy: tiePolicy)
+    // Taken out, so that nothing is copied to be written on.
+    var all = results[batch] ?? Self.unknown(batches[batch].count)
+    results[batch] = nil
+    all.values.replaceSubrange(range, with: found.values)
+    all.flags.replaceSubrange(range, with: found.flags)
+    results[batch] = all
   }
 }

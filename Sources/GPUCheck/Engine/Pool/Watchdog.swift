@@ -148,15 +148,17 @@ package struct WatchedBackend: Backend {
 
   package var name: String { backend.name }
   package var supportsDouble: Bool { backend.supportsDouble }
-  package var takesChains: Bool { backend.takesChains }
+  package var takesMoments: Bool { backend.takesMoments }
   // One that hangs holds its locks: it is not asked.
   package var notes: [String] { watchdog.hasLeftDevice ? [] : backend.notes }
   package var tested: TestedDevice? { backend.tested }
   package var profile: LaneProfile? { backend.profile }
 
-  package func build(_ graph: Graph, mode: LaneMode, precision: Precision) throws {
+  package func build(
+    _ graph: Graph, mode: LaneMode, precision: Precision, components: Int
+  ) throws {
     try watchdog.run("building its kernels") {
-      try backend.build(graph, mode: mode, precision: precision)
+      try backend.build(graph, mode: mode, precision: precision, components: components)
     }
   }
 

@@ -20,7 +20,7 @@ struct StepSeries: Sendable {
 
   /// Units that may move.
   let units: Int
-  /// Their own function, unless it has kinks.
+  /// Their own function.
   private let own: Function
   /// The layers behind theirs, with their weights and functions.
   private let behind: [(layer: LaneChain.Layer, weights: [Double], function: Function)]
@@ -28,18 +28,20 @@ struct StepSeries: Sendable {
   /// - Parameter functions: of each layer.
   init(_ chain: LaneChain, from number: Int, _ functions: [Function], _ baseline: Baseline) {
     units = chain.layers[number].outs
-    own = functions[number].gaps.isEmpty ? functions[number] : Function()
+    own = functions[number]
     behind = zip(chain.layers, functions).dropFirst(number + 1).map {
       ($0, baseline.values[$0.weights], $1)
     }
   }
 
-  /// The series of a unit's own function in a sample; nil where it has none, or a kink.
-  func function(_ sample: Int, _ unit: Int) -> Terms? {
+  /// The series of a unit's own function in a sample, and how far the unit may move up to a kink; nil
+  /// where it has none.
+  func function(_ sample: Int, _ unit: Int) -> (terms: Terms, gap: Double)? {
     guard !own.terms.isEmpty else { return nil }
+    let place = sample * units + unit
     var terms = Terms()
-    for (n, values) in own.terms.enumerated() { terms[n] = values[sample * units + unit] }
-    return terms
+    for (n, values) in own.terms.enumerated() { terms[n] = values[place] }
+    return (terms, own.gaps.isEmpty ? .greatestFiniteMagnitude : own.gaps[place])
   }
 
   /// Units that go together: their series stay in the caches.

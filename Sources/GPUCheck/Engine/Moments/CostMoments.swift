@@ -4,9 +4,9 @@ import Kernels
 /// The softmax cross-entropy at the end of a chain as a function of one unit's step t in a sample: class c
 /// moves by δ_c(t) relative to the largest target y (`StepSeries`), and S·log1p(Σ p_c·expm1(δ_c(t))) −
 /// Σ q_c·δ_c(t) is a series in t. Its terms belong to the unit and the sample, and are formed once for all
-/// lanes. The step is that of the sum which the unit's function is applied to or, where the function has a
-/// kink, that of its result.
+/// lanes. The step is that of the sum which the unit's function is applied to.
 struct CostMoments: Sendable {
+  private let units: Int
   /// `[terms][samples, units]`.
   private let terms: [[Double]]
   /// The steps with which something behind a unit meets a kink, `[samples, units]`.
@@ -14,13 +14,29 @@ struct CostMoments: Sendable {
   /// The nth term of every series on the way is at most the nth power of it.
   private let reach: Double
 
-  /// What lanes of a precision need, each `[samples, units]`: the terms, and the largest |t| that they serve.
-  func rows(_ precision: Precision) -> [[Double]] {
+  /// What lanes of a precision read: the terms, and the largest |t| that they serve, `[blocks of units,
+  /// samples, order + 1, width]`, and 0 for units that are missing.
+  func table(_ precision: Precision, width: Int) -> [Double] {
     let small = precision == .f64 ? Double.smallStep : Double(Float.smallStep)
     // Beyond that powers could overflow.
     let largest = reach <= 0x1p16 ? small / max(1, reach) : -1
     // Lanes that come near a kink find out for themselves.
-    return terms + [kinks.map { min(largest, 0.999 * $0) }]
+    let rows = terms + [kinks.map { min(largest, 0.999 * $0) }]
+    let samples = kinks.count / max(1, units)
+    let blocks = (units + width - 1) / width
+    let size = samples * rows.count * width
+    return [Double](unsafeUninitializedCapacity: blocks * size) { table, count in
+      table.initialize(repeating: 0)
+      for (number, row) in rows.enumerated() {
+        for sample in 0..<samples {
+          for unit in 0..<units {
+            let place = (sample * rows.count + number) * width + unit % width
+            table[unit / width * size + place] = row[sample * units + unit]
+          }
+        }
+      }
+      count = blocks * size
+    }
   }
 
   /// The moments of a layer's units; nil where the cost has no tables for them.
@@ -36,6 +52,7 @@ struct CostMoments: Sendable {
       let mass = baseline.numbers(tables[3])
     else { return nil }
     let (samples, units) = (chain.samples, series.units)
+    self.units = units
     let classes = p.count / max(samples, 1)
     let count = StepSeries.order
     let blocks = stride(from: 0, to: units, by: StepSeries.block).map {
@@ -57,9 +74,11 @@ struct CostMoments: Sendable {
           var cost = Self.cost(
             logits + number, units.count, p: p[row], q: q[row], target: Int(label[sample]),
             mass: mass[sample], &largest)
-          if let function = series.function(sample, unit) {
+          if let (function, gap) = series.function(sample, unit) {
             StepSeries.formLargest(&largest, function)
             cost = StepSeries.of(function, cost)
+            let limit = own + count * plane + unit
+            limit.pointee = min(gap, limit.pointee / function[0].magnitude)
           }
           StepSeries.formLargest(&largest, cost)
           StepSeries.store(cost, own + unit, plane)

@@ -10,7 +10,7 @@ struct MomentPlan: Sendable {
     self.chain = chain
     let share = Double(components) / Double(max(1, graph.layout.count))
     layers = chain.layers.indices.filter { layer in
-      chain.layers[(layer + 1)...].allSatisfy { behind in
+      chain.layers[layer...].allSatisfy { behind in
         guard let function = behind.element?.function else { return true }
         return !function.series([]).isEmpty || function.pieces([]) != nil
       }

@@ -1,0 +1,121 @@
+import CLanes
+import Foundation
+import Kernels
+
+/// Lanes from moments on the host's cores: the twin of kernels/moments.cl.
+struct CPUMomentEngine: MomentEngine {
+  private let run: @Sendable (LaneBatch, MomentLayout.Entry) -> [Double]
+
+  let laneUnit = 1
+  let batchesAtOnce = 1
+
+  init(_ baseline: Baseline, _ chain: LaneChain, _ precision: Precision) {
+    // The compiler specialises from here.
+    switch precision {
+    case .f64:
+      let moments = CPUMoments<Double>(baseline, chain)
+      run = { moments.evaluate($0, $1) }
+    case .f32:
+      let moments = CPUMoments<Float>(baseline, chain)
+      run = { moments.evaluate($0, $1) }
+    }
+  }
+
+  func wantedLanes(_ entry: MomentLayout.Entry) -> Int { 1 << 16 }
+
+  func evaluate(_ batch: LaneBatch, _ entry: MomentLayout.Entry) -> [Double] { run(batch, entry) }
+}
+
+private final class CPUMoments<T: LaneReal>: Sendable {
+  /// `CostMoments.table` of each layer.
+  private let tables: [Int: ChainTable<T>]
+  /// What each layer reads, `[samples, ins]`; of a bias 1, for all samples.
+  private let inputs: [Int: ChainTable<T>]
+  private let one = ChainTable<T>([1])
+
+  private static var width: Int { Int(LANE_SERIES_LANES) }
+
+  init(_ baseline: Baseline, _ chain: LaneChain) {
+    tables = baseline.moments.mapValues {
+      ChainTable($0.table(T.precision, width: Self.width))
+    }
+    inputs = Dictionary(
+      uniqueKeysWithValues: baseline.moments.keys.map {
+        ($0, ChainTable(baseline.values[chain.layers[$0].x]))
+      })
+  }
+
+  func evaluate(_ batch: LaneBatch, _ entry: MomentLayout.Entry) -> [Double] {
+    var values = [Double](repeating: .nan, count: batch.count)
+    guard let moments = tables[entry.layer], let inputs = inputs[entry.layer] else {
+      return values
+    }
+    let layer = Layer(entry: entry, moments: moments, x: entry.isBias ? one : inputs)
+    values.withUnsafeMutableBufferPointer { values in
+      // Each task writes lanes of its own.
+      nonisolated(unsafe) let values = values
+      if let run = batch.run, let rectangle = MomentRectangle(run, entry) {
+        let blocks =
+          rectangle.units.lowerBound / Self.width..<(rectangle.units.upperBound - 1) / Self.width
+          + 1
+        DispatchQueue.concurrentPerform(iterations: blocks.count) { number in
+          Self.run(layer, rectangle, blocks.lowerBound + number, run.moves, values)
+        }
+      } else {
+        let (components, moves) = (batch.components, batch.moves)
+        let tasks = min(values.count, 4 * ProcessInfo.processInfo.activeProcessorCount)
+        DispatchQueue.concurrentPerform(iterations: tasks) { task in
+          for lane in task * values.count / tasks..<(task + 1) * values.count / tasks {
+            let (unit, input) = entry.place(of: Int(components[lane]))
+            Self.sum(layer, unit / Self.width, input, T(moves[lane])) { sum in
+              values[lane] = sum(unit % Self.width)
+            }
+          }
+        }
+      }
+    }
+    return values
+  }
+
+  private struct Layer {
+    var entry: MomentLayout.Entry
+    var moments: ChainTable<T>
+    var x: ChainTable<T>
+  }
+
+  /// All inputs of a block of units.
+  private static func run(
+    _ layer: Layer, _ rectangle: MomentRectangle, _ block: Int, _ moves: [Double],
+    _ values: UnsafeMutableBufferPointer<Double>
+  ) {
+    let first = block * width
+    let units =
+      max(first, rectangle.units.lowerBound)..<min(first + width, rectangle.units.upperBound)
+    for input in rectangle.inputs {
+      for (number, move) in moves.enumerated() {
+        sum(layer, block, input, T(move)) { sum in
+          for unit in units {
+            let lane = rectangle.lane(unit: unit, input: input) + number
+            if values.indices.contains(lane) { values[lane] = sum(unit - first) }
+          }
+        }
+      }
+    }
+  }
+
+  /// The chain's term for a step of one input's weight to each unit of a block.
+  @inline(__always)
+  private static func sum(
+    _ layer: Layer, _ block: Int, _ input: Int, _ step: T, _ body: ((Int) -> Double) -> Void
+  ) {
+    let entry = layer.entry
+    let size = entry.samples * (StepSeries.order + 1) * width
+    withUnsafeTemporaryAllocation(of: T.self, capacity: 2 * width) { sums in
+      guard let out = sums.baseAddress else { return }
+      T.moments(
+        laneInstructionSet, samples: entry.samples, layer.x.start + (entry.isBias ? 0 : input),
+        stride: entry.isBias ? 0 : entry.ins, layer.moments.start + block * size, step: step, out)
+      body { entry.factor * (Double(out[$0]) + Double(out[width + $0])) }
+    }
+  }
+}
