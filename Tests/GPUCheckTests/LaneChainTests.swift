@@ -207,6 +207,32 @@ import Testing
     }
   }
 
+  @Test("A layer too wide for the chain's kernel has moments")
+  func wide() throws {
+    var random = SplitMix64(seed: 5)
+    let graph = try graph(
+      [3, 1040, 2], dense: true,
+      x: (0..<6).map { _ in Double.random(in: -1...1, using: &random) }, y: [0, 1])
+    let theta = (0..<graph.layout.count).map { _ in Double.random(in: -1...1, using: &random) }
+    let parameters = try ParameterVector(layout: graph.layout, values: theta)
+    let baseline = try Baseline(graph: graph, parameters: parameters)
+      .formingMoments(for: graph.layout.count, tieRoundoff: 0)
+    let (chain, _, gpu, steps) = try Self.backends.get()
+    let expected = try lanes(baseline, steps, .f64)
+    for backend in [chain, gpu, Self.cpu] as [any Backend] {
+      let found = try lanes(baseline, backend, .f64)
+      for (segment, part) in graph.layout.segments.enumerated() {
+        for step in [1e-5, 0.25] {
+          let batch = LaneBatch(
+            segment: segment, run: ComponentRun(0..<2 * part.count, moves: [step, -step]))
+          let (a, b) = (try found.evaluate(batch).values, try expected.evaluate(batch).values)
+          let size = b.map(\.magnitude).max() ?? 0
+          for (x, y) in zip(a, b) { #expect((x - y).magnitude <= 64 * 0x1p-53 * size) }
+        }
+      }
+    }
+  }
+
   @Test(
     "A lane gives the same bits whatever else is in its batch",
     arguments: ["activation-tanh", "activation-relu", "activation-gelu", "l2-everything"])

@@ -1,6 +1,6 @@
-/// A run of dense layers at the end of a graph that one kernel takes lanes through, kernels/chain.cl:
-/// each layer's outputs pass an element function at most and feed the next layer only, and the last
-/// ones feed a cost in which samples do not meet.
+/// A run of dense layers at the end of a graph, which has moments and which one kernel takes lanes through
+/// (kernels/chain.cl): each layer's outputs pass an element function at most and feed the next layer only, and
+/// the last ones feed a cost in which samples do not meet.
 package struct LaneChain: Sendable {
   /// z[s, o] = Σ_k W[o, k]·x[s, k] + b[o], and then the function.
   struct Layer: Sendable {
@@ -53,9 +53,20 @@ package struct LaneChain: Sendable {
   package let nodes: Set<Graph.NodeID>
 
   /// The most that a work-item holds of a layer.
-  static let widest = 1024
+  private static let widest = 1024
   /// The most elements that the tables may have: they are kept a second time for it.
-  static let largestTables = 1 << 25
+  private static let largestTables = 1 << 25
+
+  /// Whether one kernel can take lanes all the way.
+  private var fitsKernel: Bool {
+    let size = layers.reduce(0) { $0 + $1.ins * ($1.outs + 6) }
+    return layers.allSatisfy { $0.outs <= Self.widest } && size <= Self.largestTables
+  }
+
+  /// The longest chain of a graph where one kernel can take lanes all the way; nil elsewhere.
+  static func ofKernel(_ graph: Graph) -> LaneChain? {
+    LaneChain(graph).flatMap { $0.fitsKernel ? $0 : nil }
+  }
 
   /// The element function that all hidden layers share; nil where they have none.
   var hidden: ElementFunction? { layers.lazy.compactMap(\.element?.function).first }
@@ -107,9 +118,6 @@ private struct ChainSearch {
       next = layer.x
     }
     guard let first = layers.last, let last = layers.first, last.element == nil else { return nil }
-    let size = layers.reduce(0) { $0 + $1.ins * ($1.outs + 6) }
-    guard layers.allSatisfy({ $0.outs <= LaneChain.widest }), size <= LaneChain.largestTables
-    else { return nil }
     let samples = graph.nodes[first.z].shape[0]
     let ordered = Array(layers.reversed())
     let nodes = Set(ordered.flatMap(\.nodes) + [end])

@@ -34,7 +34,7 @@ package struct CPUBackend: Backend {
   private func lanes(
     _ baseline: Baseline, _ mode: LaneMode, _ precision: Precision, _ tieRoundoff: Double
   ) throws -> any LaneEvaluator {
-    let chain = takesChains && mode == .difference ? LaneChain(baseline.graph) : nil
+    let chain = takesChains && mode == .difference ? LaneChain.ofKernel(baseline.graph) : nil
     // The closures are where generic code meets its precision: the compiler specialises from here.
     switch precision {
     case .f64:

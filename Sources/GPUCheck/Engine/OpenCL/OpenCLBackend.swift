@@ -136,7 +136,7 @@ package final class OpenCLBackend: Backend {
 
   /// The chain that lanes take; nil where they go step by step.
   private func chain(of graph: Graph, _ mode: LaneMode) -> LaneChain? {
-    mode == .difference && takesChains ? LaneChain(graph) : nil
+    mode == .difference && takesChains ? LaneChain.ofKernel(graph) : nil
   }
 
   private var fusesSteps: Bool { choice.fusesSteps ?? true }
