@@ -96,7 +96,7 @@ struct StepSeries: Sendable {
               if gap < .infinity, d[0].magnitude * limit.pointee > gap {
                 limit.pointee = gap / d[0].magnitude
               }
-              d = Self.of(d, own)
+              d = isFirst ? Self.of(d[0], own) : Self.of(d, own)
             }
             Self.store(d, place, count)
           }
@@ -118,6 +118,14 @@ struct StepSeries: Sendable {
   @inline(__always)
   static func store(_ d: Terms, _ start: UnsafeMutablePointer<Double>, _ stride: Int) {
     for n in 0..<order { start[n * stride] = d[n] }
+  }
+
+  /// Σ aₙ·(d·t)ⁿ.
+  @inline(__always)
+  static func of(_ d: Double, _ a: Terms) -> Terms {
+    let square = d * d
+    let cube = square * d
+    return a * Terms(d, square, cube, square * square, square * cube, 0, 0, 0)
   }
 
   /// Σ aₙ·d(t)ⁿ (Faà di Bruno).
