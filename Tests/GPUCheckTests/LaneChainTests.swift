@@ -252,10 +252,12 @@ import Testing
           let mixed = LaneBatch(
             segment: segment, components: small.components,
             moves: small.moves.enumerated().map { $1 * ($0 % 3 == 0 ? 1e5 : 1) })
-          let run = LaneBatch(
-            segment: segment,
-            run: ComponentRun(0..<2 * count, moves: [small.moves[0], small.moves[1]]))
-          for batch in [mixed, run] {
+          let step = small.moves[0]
+          let runs = [[step], [step, -step], [step, -step, 2 * step]].map { moves in
+            LaneBatch(
+              segment: segment, run: ComponentRun(0..<moves.count * count, moves: moves))
+          }
+          for batch in [mixed] + runs {
             let together = try evaluator.evaluate(batch).values
             for lane in stride(from: 0, to: batch.count, by: 7) {
               let alone = try evaluator.evaluate(batch.picking([lane]))

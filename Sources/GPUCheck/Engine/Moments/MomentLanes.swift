@@ -67,7 +67,7 @@ package final class MomentLanes: LaneEvaluator {
       results.flags = more.flags
     }
     guard !left.isEmpty else { return results }
-    let found = try usual().evaluate(batch.picking(left))
+    let found = try usual().evaluate(left.count == batch.count ? batch : batch.picking(left))
     for (number, lane) in left.enumerated() {
       results.values[lane] = found.values[number]
       results.flags[lane] = found.flags[number]

@@ -97,9 +97,10 @@ package final class OpenCLBackend: Backend {
     let specialisation = specialisation(precision)
     let bytes = OpenCLMoments.byteCount(baseline, layout.chain, specialisation)
     let device = programs.context.device.description
-    guard bytes <= min(memoryLimit ?? .max, device.globalMemory, device.maxAllocation) / 2 else {
-      return try usual(baseline, 0)
-    }
+    // Kernels count what they read in 32 bits.
+    guard bytes <= min(memoryLimit ?? .max, device.globalMemory, device.maxAllocation) / 2,
+      bytes / precision.bytes <= Int32.max
+    else { return try usual(baseline, 0) }
     let moments = try OpenCLMoments(
       baseline, layout.chain, specialisation, programs: programs, memoryLimit: memoryLimit,
       profile: profile)

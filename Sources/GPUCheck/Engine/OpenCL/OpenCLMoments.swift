@@ -1,5 +1,4 @@
 import Kernels
-import Synchronization
 
 /// Lanes from moments on an OpenCL device, by kernels/moments.cl.
 final class OpenCLMoments: MomentEngine {
@@ -135,7 +134,8 @@ private final class MomentStream: @unchecked Sendable {
     let layer = MomentKernels.Layer(
       samples: entry.samples, ins: entry.ins, outs: entry.outs, unitStride: entry.unitStride,
       inputStride: entry.inputStride, x: entry.isBias ? .none : .buffer(inputs), moments: moments)
-    if let run = batch.run, let rectangle = MomentRectangle(run, entry) {
+    // The kernel takes two steps of a component at most.
+    if let run = batch.run, run.moves.count <= 2, let rectangle = MomentRectangle(run, entry) {
       let lanes = batch.count
       let out = try buffer(&out, 2 * lanes * precision.bytes)
       let (first, inputs) = (rectangle.units.lowerBound / width, rectangle.inputs)
