@@ -108,7 +108,8 @@ import Testing
       place += 1
       return hasFailed
     }
-    #expect(number > 600)
+    // All calls of a check were gone through; moments take few.
+    #expect(number > (evaluator == .difference ? 400 : 600))
   }
 
   @Test("A device without the memory for some of the buffers: a right report")
