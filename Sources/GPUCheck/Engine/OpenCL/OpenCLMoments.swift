@@ -151,7 +151,7 @@ private final class MomentStream: @unchecked Sendable {
     let lanes = LaneSizing.roundUp(batch.count, to: width)
     let filler = lanes - batch.count
     let out = try buffer(&out, 2 * lanes * precision.bytes)
-    let components = try buffer(&components, lanes * MemoryLayout<Int32>.stride)
+    let components = try componentBuffer(lanes)
     let moves = try buffer(&moves, lanes * precision.bytes)
     try (batch.components + [Int32](repeating: 0, count: filler)).withUnsafeBytes {
       try queue.write(components, $0)
@@ -162,6 +162,17 @@ private final class MomentStream: @unchecked Sendable {
       layer, laneVectors: lanes / width, components: components, moves: moves, out: out)
     try launch(listed, arguments, [lanes / width], entry, lanes)
     return try sums(out, lanes: lanes, entry.factor, count: batch.count)
+  }
+
+  /// Zeros at first: whatever becomes of a write, kernels find components that there are.
+  private func componentBuffer(_ lanes: Int) throws -> Buffer {
+    if let components, components.byteCount >= lanes * MemoryLayout<Int32>.stride {
+      return components
+    }
+    components = nil
+    let made = try Buffer(queue.context, integers: [Int32](repeating: 0, count: lanes))
+    components = made
+    return made
   }
 
   /// A buffer of so many bytes at least, in the place of one that may be too small.
