@@ -33,8 +33,11 @@
 // the other.
 // Launch: [lane vectors / 2, samples * ceil(positions / CONVOLUTION_POSITIONS), groups * ceil(filters
 // of a group / CONVOLUTION_ROWS)], as rows_first says (lanes.cl).
-kernel void convolution_input(CONVOLUTION_EXTENTS, int rows_first, global const int *pixel, global const real *w,
-                              global const real *in, global real *out) {
+#define CONVOLUTION_INPUT_ARGUMENTS                                                               \
+  CONVOLUTION_EXTENTS, int rows_first, global const int *pixel, global const real *w,             \
+      global const real *in, global real *out
+
+kernel void convolution_input(CONVOLUTION_INPUT_ARGUMENTS) {
   const int g = LANE_ID(rows_first) * 2;
   const int per_group = filters / groups;
   const int blocks = (per_group + CONVOLUTION_ROWS - 1) / CONVOLUTION_ROWS;

@@ -36,6 +36,7 @@ package struct KernelText: Sendable {
     ("softplus.cl", PackageResources.softplus_cl),
     ("step.cl", PackageResources.step_cl),
     ("tanh.cl", PackageResources.tanh_cl),
+    ("tile.cl", PackageResources.tile_cl),
     ("user_cost.cl", PackageResources.user_cost_cl),
   ]
 

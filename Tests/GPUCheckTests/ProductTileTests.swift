@@ -4,8 +4,41 @@ import Testing
 
 /// Products in tiles, as a GPU may take them, are those without.
 struct ProductTileTests {
+  enum Net: CaseIterable { case products, convolutions }
+
+  private static func baseline(_ net: Net) throws -> Baseline {
+    switch net {
+    case .products: try products()
+    case .convolutions: try convolutions()
+    }
+  }
+
+  /// Tiles of every height, filled and not, padding, one tap and many, groups.
+  private static func convolutions() throws -> Baseline {
+    let shapes = [[6, 2, 3, 3], [70, 6, 1, 1], [40, 35, 2, 3], [7, 40, 3, 2]]
+    let layout = ParameterLayout(shapes.enumerated().map { ("W\($0 + 1)", $1) })
+    var graph = Graph(layout: layout)
+    var random = SplitMix64(seed: 12)
+    let numbers = { (count: Int, size: Double) in
+      (0..<count).map { _ in Double.random(in: -size...size, using: &random) }
+    }
+    var z = graph.constant("x", Tensor(shape: [3, 2, 5, 4], values: numbers(120, 1)))
+    for segment in shapes.indices {
+      let form = ConvolutionForm(
+        strides: [1, segment == 0 ? 2 : 1], dilations: [1, 1], padding: [(1, 1), (1, 2)],
+        groups: segment == 2 ? 2 : 1)
+      z = try graph.apply(
+        .convolution(form), [z, graph.parameter(segment: segment)], name: "z\(segment)")
+      z = try graph.apply(.element(.tanh), [z], name: "a\(segment)")
+    }
+    graph.addToCost(try graph.apply(.element(.square), [z], name: "cost"), factor: 1)
+    return Baseline(
+      graph: graph,
+      parameters: try ParameterVector(layout: layout, values: numbers(layout.count, 0.3)))
+  }
+
   /// Layers and products larger than a tile, none of their extents a multiple of one.
-  private static func baseline() throws -> Baseline {
+  private static func products() throws -> Baseline {
     let layout = ParameterLayout([
       ("W1", [33, 37]), ("W2", [33, 70]), ("b2", [70]), ("W3", [40, 70]), ("b3", [40]),
     ])
@@ -41,9 +74,10 @@ struct ProductTileTests {
     }
   }
 
-  @Test("The same bits in tiles and without", arguments: [LaneMode.difference, .value])
-  func sameBits(mode: LaneMode) throws {
-    let baseline = try Self.baseline()
+  @Test(
+    "The same bits in tiles and without", arguments: Net.allCases, [LaneMode.difference, .value])
+  func sameBits(net: Net, mode: LaneMode) throws {
+    let baseline = try Self.baseline(net)
     for precision in [Precision.f64, .f32] {
       let evaluators = try Self.backends.get().map {
         try $0.prepare(baseline, mode: mode, precision: precision, tieRoundoff: 0)

@@ -3,6 +3,7 @@ import Kernels
 extension Convolution {
   package func kernelUnits(_ mode: LaneMode) -> [KernelUnit] {
     [KernelUnit(file: "convolution.cl")]
+      + Tile.units("convolution_tile", defines: [("TILE_OF_CONVOLUTION", "1")])
   }
 
   package func launches(_ call: KernelCall) -> [Launch] {
@@ -32,10 +33,12 @@ private struct ConvolutionLaunch {
   let call: KernelCall
   let size: Convolution.Extents
 
-  private func launch(_ kernel: String, _ arguments: [KernelArgument], _ global: [Int]) -> Launch {
-    Launch(
-      arguments: ConvolutionArguments(kernel: kernel, call: call, size: size, others: arguments),
-      global: global)
+  private func launch(_ kernel: String, _ others: [KernelArgument], _ global: [Int]) -> Launch {
+    Launch(arguments: arguments(kernel, others), global: global)
+  }
+
+  private func arguments(_ kernel: String, _ others: [KernelArgument]) -> ConvolutionArguments {
+    ConvolutionArguments(kernel: kernel, call: call, size: size, others: others)
   }
 
   private var elements: Int { size.samples * size.filters * size.positions }
@@ -44,12 +47,17 @@ private struct ConvolutionLaunch {
   var input: Launch {
     let blocks = (size.perGroup + Self.rows - 1) / Self.rows
     let rowsFirst = rowsFirst
+    let others: [KernelArgument] = [
+      .int(rowsFirst ? 1 : 0), call.integers(0), call.coefficient(1), call.input(0),
+      .buffer(call.output),
+    ]
+    if call.usesTiles, let tile = Tile(outs: size.perGroup, call.precision) {
+      return tile.launch(
+        arguments(tile.kernel("convolution_tile"), others), columns: slice * call.laneVectors,
+        batches: size.groups, outs: size.perGroup, call.precision)
+    }
     return launch(
-      "convolution_input",
-      [
-        .int(rowsFirst ? 1 : 0), call.integers(0), call.coefficient(1), call.input(0),
-        .buffer(call.output),
-      ],
+      "convolution_input", others,
       KernelCall.global(
         call.laneVectors, parts: parts, blocks: size.groups * blocks, rowsFirst: rowsFirst))
   }

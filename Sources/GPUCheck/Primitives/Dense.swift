@@ -227,7 +227,7 @@ package struct Dense: Primitive {
   }
 
   package func kernelUnits(_ mode: LaneMode) -> [KernelUnit] {
-    [KernelUnit(file: "dense.cl"), KernelUnit(file: "product.cl")]
+    [KernelUnit(file: "dense.cl")] + MatrixProduct.units
   }
 
   package func launches(_ call: KernelCall) -> [Launch] {

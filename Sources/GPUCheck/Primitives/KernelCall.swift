@@ -11,7 +11,8 @@ package struct KernelCall {
   package var vectorWidth: Int
   /// How many work-items the device wants in a launch.
   package var wantedWorkItems: Int
-  /// Whether large products go in tiles, of the kernel `product_tile`.
+  package var precision: Precision
+  /// Whether products go in tiles (`Tile`) where they fill them.
   package var usesTiles: Bool
   /// The positions of `Primitive.laneIndices`, `[lanes]` each.
   package var indices: [Buffer]

@@ -1,7 +1,9 @@
 import Kernels
 
 extension MatrixProduct {
-  package func kernelUnits(_ mode: LaneMode) -> [KernelUnit] { [KernelUnit(file: "product.cl")] }
+  package func kernelUnits(_ mode: LaneMode) -> [KernelUnit] { Self.units }
+
+  static let units = [KernelUnit(file: "product.cl")] + Tile.units("product_tile")
 
   package func launches(_ call: KernelCall) -> [Launch] {
     let size = laneExtents(call.step.inputShapes)
@@ -71,28 +73,23 @@ extension MatrixProduct.Sides {
     _ call: KernelCall, table: KernelArgument, input: KernelArgument, bias: KernelArgument
   ) -> Launch {
     launch(
-      inTiles: call.usesTiles && outs >= Tile.leastOuts, laneVectors: call.laneVectors,
+      call.usesTiles ? Tile(outs: outs, call.precision) : nil, call.precision,
+      laneVectors: call.laneVectors,
       rowsFirst: call.takesRowsFirst(tableElements: outs * depth), table: table, input: input,
       bias: bias, output: call.output)
   }
 
-  /// The same by one kernel or the other, which give the same bits.
+  /// The same by one kernel or another, which give the same bits: in tiles, or without.
   func launch(
-    inTiles: Bool, laneVectors: Int, rowsFirst: Bool = false, table: KernelArgument,
-    input: KernelArgument, bias: KernelArgument, output: Buffer
+    _ tile: Tile?, _ precision: Precision, laneVectors: Int, rowsFirst: Bool = false,
+    table: KernelArgument, input: KernelArgument, bias: KernelArgument, output: Buffer
   ) -> Launch {
     let arguments = ProductTableArguments(
-      kernel: inTiles ? "product_tile" : "product_table", laneVectors: laneVectors,
+      kernel: tile?.kernel("product_tile") ?? "product_table", laneVectors: laneVectors,
       rowsFirst: rowsFirst, sides: self, table: table, input: input, bias: bias, output: output)
-    guard inTiles else {
-      return Launch(arguments: arguments, global: blocks(laneVectors, rowsFirst: rowsFirst))
-    }
-    let lanes = (laneVectors + Tile.lanes - 1) / Tile.lanes
-    return Launch(
-      arguments: arguments,
-      global: [
-        lanes * batches * samples * Tile.across, (outs + Tile.outs - 1) / Tile.outs * Tile.down,
-      ], local: [Tile.across, Tile.down])
+    return tile?.launch(
+      arguments, columns: samples * laneVectors, batches: batches, outs: outs, precision)
+      ?? Launch(arguments: arguments, global: blocks(laneVectors, rowsFirst: rowsFirst))
   }
 
   /// PRODUCT_ROWS and PRODUCT_SAMPLES of product.cl: the outputs of one work-item, and how often.
@@ -103,15 +100,6 @@ extension MatrixProduct.Sides {
       laneVectors, parts: batches * ((samples + Self.samples - 1) / Self.samples),
       blocks: (outs + Self.rows - 1) / Self.rows, rowsFirst: rowsFirst)
   }
-}
-
-/// The tiles of `product_tile`: TILE_LANES, TILE_OUTS, TILE_DEPTH, TILE_ACROSS and TILE_DOWN of product.cl.
-enum Tile {
-  static let (lanes, outs, depth, across, down) = (64, 64, 16, 16, 8)
-  /// Work-items of a group, and the reals that they hold in local memory.
-  static let (items, reals) = (across * down, depth * (lanes + outs))
-  /// Outputs from which on a tile is full enough to be worth it.
-  static let leastOuts = 32
 }
 
 // The arguments of the kernels of kernels/product.cl, each struct in its kernel's order.

@@ -198,7 +198,7 @@ final class LaneStream: @unchecked Sendable {
     KernelCall(
       mode: setup.mode, step: step, tiePolicy: policy, laneVectors: laneVectors,
       vectorWidth: setup.vectorWidth, wantedWorkItems: setup.sizing.workItems,
-      usesTiles: setup.usesTiles,
+      precision: setup.precision, usesTiles: setup.usesTiles,
       indices: step.indices.map { buffers.indices[segment][$0] },
       inputs: step.inputs.map { $0.map { buffers.buffer($0.place) } },
       coefficients: setup.tables.coefficients[step.node],

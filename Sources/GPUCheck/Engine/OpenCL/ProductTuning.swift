@@ -1,7 +1,7 @@
 import Kernels
 
-/// Which of two kernels forms large products faster on a device whose work-items run side by side:
-/// `product_tile` or `product_table`. Measured once for a device, driver and kernel text, and kept in the
+/// Whether products are formed faster in tiles (`Tile`), on a device whose work-items run side by side, or by
+/// `product_table`. Measured once for a device, driver and kernel text, and kept in the
 /// cache. Both give the same bits, so that nothing but time depends on it.
 enum ProductTuning {
   /// What was measured: the seconds of one product.
@@ -13,7 +13,7 @@ enum ProductTuning {
   }
 
   private static let kind = "product"
-  private static let units = [KernelUnit(file: "lanes.cl"), KernelUnit(file: "product.cl")]
+  private static let units = [KernelUnit(file: "lanes.cl")] + MatrixProduct.units
   /// A layer of a network that is worth a GPU: 1 GFLOP, 32 MiB of lanes in f64.
   private static let sides = MatrixProduct.Sides(
     batches: 1, outs: 128, samples: 8, depth: 128, table: (0, 128, 1), moving: (0, 128, 1),
@@ -26,8 +26,8 @@ enum ProductTuning {
   ) -> Bool {
     let device = programs.context.device.description
     guard specialisation.vectorWidth == 1, device.kind != .cpu, !device.isSimulator,
-      device.maxWorkGroupSize >= Tile.items,
-      device.localMemory >= Tile.reals * specialisation.precision.bytes,
+      device.maxWorkGroupSize >= Tile.needs(specialisation.precision).items,
+      device.localMemory >= Tile.needs(specialisation.precision).bytes,
       let source = try? programs.text.source(units)
     else { return false }
     let key = specialisation.cacheKey(for: device, source: source)
@@ -53,7 +53,8 @@ enum ProductTuning {
       context, realCount: sides.samples * sides.outs * lanes, precision)
     let seconds = try [true, false].map { inTiles in
       let launch = sides.launch(
-        inTiles: inTiles, laneVectors: lanes, table: .buffer(weights), input: .buffer(input),
+        inTiles ? Tile(outs: sides.outs, precision) : nil, precision, laneVectors: lanes,
+        table: .buffer(weights), input: .buffer(input),
         bias: .none, output: output)
       let kernel = try Kernel(program, launch.arguments.kernel)
       try kernel.set(launch.arguments)
