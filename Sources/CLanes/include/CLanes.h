@@ -57,4 +57,39 @@ void lane_moments_f64(int set, ptrdiff_t samples, const double *_Nonnull x, ptrd
 void lane_moments_f32(int set, ptrdiff_t samples, const float *_Nonnull x, ptrdiff_t x_stride,
                       const float *_Nonnull moments, float step, float *_Nonnull out);
 
+/// A function of many elements as series around where each stands: term[n] and gap by element. Of a function
+/// that is straight up to a kink the one term is its slope, and the gap how far each element may move; NULL
+/// where there are no kinks. No terms: no function.
+typedef struct {
+  int terms;
+  const double *_Nullable term[LANE_SERIES_TERMS];
+  const double *_Nullable gap;
+} UnitFunction;
+
+/// Takes series in the steps of `units` units, a multiple of LANE_SERIES_LANES, through a layer's function.
+/// series [outs, LANE_SERIES_TERMS, units] are the layer's sums and become the function's values; where
+/// weights [outs, units] are given the sums are those of the units' own steps. limits [units] are lowered to
+/// the steps with which something meets a kink. largest [LANE_SERIES_TERMS, LANE_SERIES_LANES]: no smaller
+/// than the sums' terms, whose largest are those of each row.
+void unit_layer(int set, ptrdiff_t units, ptrdiff_t outs, const double *_Nullable weights,
+                const UnitFunction *_Nonnull function, double *_Nonnull limits,
+                double *_Nonnull largest, double *_Nonnull series);
+
+/// A sample's softmax cross-entropy, of logits relative to the target's, and mass log(1 + sum of
+/// p (exp(d) - 1)) - sum of q d for steps d of these.
+typedef struct {
+  ptrdiff_t classes;
+  ptrdiff_t target;
+  const double *_Nonnull p;
+  const double *_Nonnull q;
+  double mass;
+} CrossEntropySample;
+
+/// The cost as series in the steps of units, costs [LANE_SERIES_TERMS, units], from those of the logits,
+/// series [classes, LANE_SERIES_TERMS, units]; in the steps before the units' own function where that has
+/// terms. limits and largest as above.
+void unit_costs(int set, ptrdiff_t units, const CrossEntropySample *_Nonnull sample,
+                const UnitFunction *_Nonnull own, double *_Nonnull limits, double *_Nonnull largest,
+                const double *_Nonnull series, double *_Nonnull costs);
+
 #endif

@@ -1,3 +1,4 @@
+import CLanes
 import Foundation
 import Kernels
 
@@ -64,27 +65,26 @@ struct CostMoments: Sendable {
       [Double](repeating: 0, count: count * plane)
       + [Double](repeating: .greatestFiniteMagnitude, count: plane)
     let form = { @Sendable (sample: Int, units: Range<Int>, rows: UnsafeMutablePointer<Double>) in
-      let row = sample * classes..<(sample + 1) * classes
-      let own = rows + sample * series.units
-      return series.logits(
-        sample, of: units, limits: own + count * plane + units.lowerBound
-      ) { logits in
-        var largest = StepSeries.Terms()
-        for (number, unit) in units.enumerated() {
-          var cost = Self.cost(
-            logits + number, units.count, p: p[row], q: q[row], target: Int(label[sample]),
-            mass: mass[sample], &largest)
-          if let (function, gap) = series.function(sample, unit) {
-            StepSeries.formLargest(&largest, function)
-            cost = StepSeries.of(function, cost)
-            let limit = own + count * plane + unit
-            limit.pointee = min(gap, limit.pointee / function[0].magnitude)
-          }
-          StepSeries.formLargest(&largest, cost)
-          StepSeries.store(cost, own + unit, plane)
+      var reach = 0.0
+      withUnsafeTemporaryAllocation(of: Double.self, capacity: 2 * classes) { numbers in
+        for c in 0..<classes {
+          numbers.initializeElement(at: c, to: p[sample * classes + c])
+          numbers.initializeElement(at: classes + c, to: q[sample * classes + c])
         }
-        return StepSeries.reach(largest)
+        guard let start = numbers.baseAddress else { return }
+        let cost = CrossEntropySample(
+          classes: classes, target: Int(label[sample]), p: start, q: start + classes,
+          mass: mass[sample])
+        series.costs(sample, cost, of: units) { costs in
+          let first = rows + sample * series.units + units.lowerBound
+          for n in 0..<count {
+            (first + n * plane).update(from: costs.terms + n * costs.width, count: units.count)
+          }
+          (first + count * plane).update(from: costs.kinks, count: units.count)
+          reach = costs.reach
+        }
       }
+      return reach
     }
     var reaches = [Double](repeating: 0, count: samples * blocks.count)
     let atOnce = max(1, Self.tasks / max(samples, 1))
@@ -110,22 +110,4 @@ struct CostMoments: Sendable {
 
   /// How many pieces of the work are begun at a time.
   private static let tasks = 64
-
-  /// The cost of one sample as a series, from those of the classes, whose terms stand `stride` apart.
-  private static func cost(
-    _ logits: UnsafePointer<Double>, _ stride: Int, p: ArraySlice<Double>, q: ArraySlice<Double>,
-    target y: Int, mass: Double, _ largest: inout StepSeries.Terms
-  ) -> StepSeries.Terms {
-    let size = StepSeries.order * stride
-    let shift = StepSeries.terms(logits + y * size, stride)
-    var (total, linear) = (StepSeries.Terms(), StepSeries.Terms())
-    for (c, (p, q)) in zip(p, q).enumerated() where c != y {
-      let step = StepSeries.terms(logits + c * size, stride) - shift
-      StepSeries.formLargest(&largest, step)
-      total += p * StepSeries.expMinusOne(step)
-      linear += q * step
-    }
-    StepSeries.formLargest(&largest, total)
-    return mass * StepSeries.logOnePlus(total) - linear
-  }
 }

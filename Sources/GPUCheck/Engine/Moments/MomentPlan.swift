@@ -66,6 +66,7 @@ extension Baseline {
     advance: (_ units: Int, _ all: Int) throws -> Void = { _, _ in }
   ) throws -> Baseline {
     guard let plan = MomentPlan(graph, components: components) else { return self }
+    try advance(0, plan.units)
     let functions = plan.chain.layers.map { stepFunction($0, tieRoundoff: tieRoundoff) }
     var moments: [Int: CostMoments] = [:]
     for layer in plan.layers {
