@@ -147,7 +147,9 @@ public final class Checker: Sendable {
         try $0.prepare(shared, mode: mode, precision: precision, tieRoundoff: tieRoundoff)
       } audit: { twin in
         LaneAudit(
-          twin: twin, layout: problem.graph.layout, scales: scales.lanes, cost: baseline.cost,
+          twin: twin,
+          moments: takesMoments ? try MomentTwin(shared, precision) : nil,
+          layout: problem.graph.layout, scales: scales.lanes, cost: baseline.cost,
           costDeviation: baseline.costVariance.squareRoot(), seed: options.seed)
       }
     let isExact = options.evaluator == .difference && precision == .f64

@@ -43,7 +43,7 @@ struct DeviceCrew {
   mutating func pool(
     _ mode: LaneMode, _ precision: Precision, journal: (any LaneJournal)?,
     prepare: @Sendable (any Backend) throws -> any LaneEvaluator,
-    audit: (any LaneEvaluator) -> LaneAudit
+    audit: (any LaneEvaluator) throws -> LaneAudit
   ) throws -> LanePool {
     let ready = try keep(prepare)
     let names = Self.distinct(ready.map(\.backend.name))
@@ -55,7 +55,7 @@ struct DeviceCrew {
     // Operator by operator: no shortcut that a device takes is taken by who looks it over.
     let cpu = CPUBackend(takesChains: false)
     let twin = try prepare(cpu)
-    let auditor = audit(twin)
+    let auditor = try audit(twin)
     return LanePool(
       zip(ready, names).map {
         LaneWorker($0.result, name: $1, audit: $0.backend is CPUBackend ? nil : auditor)

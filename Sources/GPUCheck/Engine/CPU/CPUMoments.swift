@@ -26,6 +26,32 @@ struct CPUMomentEngine: MomentEngine {
   func evaluate(_ batch: LaneBatch, _ entry: MomentLayout.Entry) -> [Double] { run(batch, entry) }
 }
 
+/// Looks over what a device made of moments, by the same moments on the host.
+package struct MomentTwin: Sendable {
+  private let layout: MomentLayout
+  private let engine: CPUMomentEngine
+
+  /// Nil where a baseline has no moments.
+  package init?(_ baseline: Baseline, _ precision: Precision) throws {
+    guard let layout = try MomentLayout(baseline) else { return nil }
+    self.layout = layout
+    engine = CPUMomentEngine(baseline, layout.chain, precision)
+  }
+
+  /// Whether a batch's lanes are nothing but sums of moments, unless their steps are large.
+  func serves(_ batch: LaneBatch) -> Bool {
+    layout.entries[batch.segment].map { !$0.movesOthers } ?? false
+  }
+
+  /// ΔJ of every lane; NaN where a step is too large.
+  func values(_ batch: LaneBatch) -> [Double] {
+    guard let entry = layout.entries[batch.segment] else {
+      return [Double](repeating: .nan, count: batch.count)
+    }
+    return engine.evaluate(batch, entry)
+  }
+}
+
 private final class CPUMoments<T: LaneReal>: Sendable {
   /// `CostMoments.table` of each layer.
   private let tables: [Int: ChainTable<T>]

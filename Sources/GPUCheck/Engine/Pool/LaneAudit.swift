@@ -5,6 +5,8 @@ import Synchronization
 /// precision. A launch that went wrong does not get past it.
 package final class LaneAudit: Sendable {
   private let twin: any LaneEvaluator
+  /// The host's way through moments, which looks at every batch that they serve: it takes next to no time.
+  private let moments: MomentTwin?
   private let layout: ParameterLayout
   /// The standard rounding error of each component's derivative in units of u.
   private let scales: ComponentValues
@@ -20,6 +22,8 @@ package final class LaneAudit: Sendable {
   /// So many batches are looked over, unless that takes too many seconds, and from then on as long as
   /// it takes no more than a share of what the device took: on large networks the CPU is far behind it.
   private static let always = (count: 48, seconds: 0.03)
+  /// The same of batches that moments have looked at.
+  private static let besideMoments = 0.01
   private static let share = 0.05
   /// Lanes looked at of each batch: some that move J, as many as take no longer than so many seconds,
   /// and some of all.
@@ -35,14 +39,17 @@ package final class LaneAudit: Sendable {
 
   /// - Parameters:
   ///   - twin: of the mode and precision of what is looked at.
+  ///   - moments: of the same precision, where lanes may take them.
   ///   - scales: `ErrorScales.lanes`.
   ///   - costDeviation: the standard rounding error of J in units of u.
   ///   - costly: segments whose lanes take the CPU so long that none of them is looked at.
   package init(
-    twin: any LaneEvaluator, layout: ParameterLayout, scales: ComponentValues, cost: Double,
-    costDeviation: Double, seed: UInt64, costly: Set<Int> = []
+    twin: any LaneEvaluator, moments: MomentTwin? = nil, layout: ParameterLayout,
+    scales: ComponentValues, cost: Double, costDeviation: Double, seed: UInt64,
+    costly: Set<Int> = []
   ) {
     self.twin = twin
+    self.moments = moments
     self.layout = layout
     self.scales = scales
     self.cost = cost
@@ -65,18 +72,36 @@ package final class LaneAudit: Sendable {
     }
     // Either branch of a tie is taken throughout: where rounding decides what is a tie, two honest
     // paths may differ.
-    guard lanes.tiePolicy == .natural, !costly.contains(lanes.segment) else { return nil }
+    guard lanes.tiePolicy == .natural else { return nil }
+    var least = Self.always.seconds
+    if let moments, moments.serves(lanes) {
+      let chosen = chooseLanes(lanes)
+      let again = moments.values(lanes.picking(chosen))
+      let served = again.indices.filter { !again[$0].isNaN }
+      let first = complaint(
+        about: results, of: lanes, at: served.map { chosen[$0] }, again: served.map { again[$0] })
+      if let first { return first }
+      if served.count == chosen.count { least = Self.besideMoments }
+    }
+    guard !costly.contains(lanes.segment) else { return nil }
     let mayLook = spent.withLock {
       seconds == 0 || $0.seconds < Self.share * seconds
-        || ($0.count < Self.always.count && $0.seconds < Self.always.seconds)
+        || ($0.count < Self.always.count && $0.seconds < least)
     }
     guard mayLook else { return nil }
     let start = ContinuousClock.now
     let chosen = chooseLanes(lanes)
     defer { note((ContinuousClock.now - start).seconds, lanes: chosen.count) }
     let again = try twin.evaluate(lanes.picking(chosen))
-    for (at, lane) in chosen.enumerated() {
-      let (found, expected) = (results.values[lane], again.values[at])
+    return complaint(about: results, of: lanes, at: chosen, again: again.values)
+  }
+
+  /// The first of some lanes that is not what was found again, in words.
+  private func complaint(
+    about results: LaneResults, of lanes: LaneBatch, at chosen: [Int], again: [Double]
+  ) -> String? {
+    for (lane, expected) in zip(chosen, again) {
+      let found = results.values[lane]
       if found.bitPattern == expected.bitPattern || (found.isNaN && expected.isNaN) { continue }
       let bar = bar(lanes, lane, expected)
       guard !((found - expected).magnitude <= bar) else { continue }
