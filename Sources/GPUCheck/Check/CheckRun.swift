@@ -108,9 +108,8 @@ struct CheckRun {
     estimates.numeric = numeric
     estimates.bend = bend
     estimates.flags = flags
-    estimates.epsilon = [Double](repeating: epsilon, count: components.count)
     // What subtracted costs add to it is not known yet.
-    estimates.rounding = components.map { roundoff * deviations[$0] }
+    estimates.note(step: epsilon) { roundoff * deviations[$0] }
   }
 
   /// The standard rounding error of a component's difference with a step.
@@ -288,17 +287,15 @@ struct CheckRun {
       estimates.numeric, estimates.rounding, estimates.truncation
     )
     let (analytic, stored) = (gradient.values, scales.gradient)
-    // What is left of a deviation when most of the bar is taken away: below 0 for nothing that lies
-    // outside, nor for NaN.
-    var beyond = components.enumerated().map { i, component in
-      (analytic[component] - numeric[i]).magnitude
-        - 0.999 * (Self.numericWidth * rounding[i] + roundoff * stored[component] + truncation[i])
+    return components.indices.filter { i in
+      let component = components[i]
+      let bar =
+        Self.numericWidth * rounding[i] + roundoff * stored[component] + truncation[i]
+        + (constants?[component] ?? 0)
+      // Most of the bar is enough for most. Not for NaN, and not for ties, which have slopes that are
+      // accepted and only the long way knows: it decides.
+      return !((analytic[component] - numeric[i]).magnitude < 0.999 * bar) && !isWithinBar(i)
     }
-    if let constants {
-      for (i, component) in components.enumerated() { beyond[i] -= 0.999 * constants[component] }
-    }
-    // Ties have slopes that are accepted, which only the long way knows: it decides.
-    return beyond.indices.filter { !(beyond[$0] < 0) && !isWithinBar($0) }
   }
 
   // MARK: A closer look

@@ -20,12 +20,13 @@ struct Estimates {
 
   init(_ components: [Int], scheme: Scheme) {
     self.components = components
+    // Arrays of their own: one that is shared at first is copied when it is written.
     numeric = [Double](repeating: .nan, count: components.count)
     truncation = [Double](repeating: 0, count: components.count)
-    rounding = truncation
-    epsilon = truncation
+    rounding = [Double](repeating: 0, count: components.count)
+    epsilon = [Double](repeating: 0, count: components.count)
     self.scheme = [Scheme](repeating: scheme, count: components.count)
-    bend = truncation
+    bend = [Double](repeating: 0, count: components.count)
     flags = [LaneFlags](repeating: [], count: components.count)
   }
 
@@ -35,6 +36,14 @@ struct Estimates {
   mutating func takeFirst() -> (numeric: [Double], bend: [Double], flags: [LaneFlags]) {
     defer { (numeric, bend, flags) = ([], [], []) }
     return (numeric, bend, flags)
+  }
+
+  /// Says of every component with which step it was taken, and what that left of rounding.
+  mutating func note(step: Double, rounding error: (_ component: Int) -> Double) {
+    for i in epsilon.indices {
+      epsilon[i] = step
+      rounding[i] = error(components[i])
+    }
   }
 
   /// Puts back what was known of a component.
@@ -48,8 +57,8 @@ struct Estimates {
 
   /// Takes away the components whose lanes were lost, and returns them.
   mutating func removeLost() -> [Int] {
+    guard flags.contains(where: { $0.contains(.lost) }) else { return [] }
     let kept = flags.indices.filter { !flags[$0].contains(.lost) }
-    guard kept.count < count else { return [] }
     let lost = flags.indices.filter { flags[$0].contains(.lost) }.map { components[$0] }
     let places = Dictionary(uniqueKeysWithValues: zip(kept, kept.indices))
     slopes = Dictionary(
