@@ -1,30 +1,37 @@
 """Everything worth knowing of a GPU, in one call of some minutes.
 
     python3 benchmarks/gpu_round.py [--program FILE] [--device SELECTOR]
-                                    [--minutes 8] [--output FILE] [--quick]
+                                    [--driver LIBRARY] [--tests FILE]
+                                    [--minutes 12] [--output FILE] [--quick]
                                     [--only STEP …]
 
 devices    what `gpucheck devices` says, self-tests included
+dense      S, M, Mr, L, D: f64 and f32, cold and warm
+models     LeNet, ResNet-20, GPT: the same
+wide       3072-8192-3072-10, 50 million parameters, all of them
+products   large products and convolutions, by --profile, without moments
 rates      the card's own: matrix products and copies, by PyTorch
-dense      S, M, Mr, L, D: every mode and precision, cold and warm
-compare    the same networks held against the CPU, sampled
+peers      JAX's and PyTorch's vmap and gradcheck on the same card
+tests      the table tests on the GPU, where --tests names their binary
+compare    all networks held against the CPU, sampled
+profile    `gpucheck check --profile` of M, D and ResNet-20
+direct     the dense networks by whole passes
 kernels    M, L, D and the GPT with other kernels than the device's own:
            no moments, chains, no tiles, nothing fused (GPUCHECK_KERNELS)
-wide       3072-8192-3072-10, 50 million parameters: all of them, and a
-           sample, which goes step by step
-peers      JAX and torch.autograd.gradcheck on the same card
-models     LeNet, ResNet-20, GPT: timed, and held against the CPU
-profile    `gpucheck check --profile` of L and ResNet-20, where it has that
 
-Needs NumPy and a program; what lacks torch, onnx or jax is left out. The
-program may be the static one, and finds OpenCL as ever (OCL_ICD_FILENAMES
-names a driver's library where no .icd file does). Results are written after
-each step: FILE (gpu-round.json) is whole whenever the call ends. --quick has
+The most telling come first, and results are written after each: FILE
+(gpu-round.json) is whole whenever the call ends. Needs NumPy and a program,
+which may be the static one; what lacks torch, onnx or jax is left out. --driver
+names a driver's library where no .icd file does, such as NVIDIA's
+libnvidia-opencl.so.1. --tests: swift test's gpucheckPackageTests.xctest beside
+its bundle of resources, with Swift's libraries on LD_LIBRARY_PATH. --quick has
 small networks and limits, to try the script itself.
 """
 
 import argparse
+import functools
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -39,13 +46,17 @@ from measure import Gpucheck, counts
 from processes import run, say
 
 HERE = Path(__file__).resolve().parent
-MODES = [(evaluator, precision) for evaluator in ("difference", "direct")
-         for precision in ("f64", "f32")]
-COMPARE_SAMPLE, WIDE_SAMPLE = 2000, 32768
+COMPARE_SAMPLE = 2000
+# Components of a check that is timed: all, or what so many FLOPs do.
+MOST_FLOPS = 4e13
 # What GPUCHECK_KERNELS is set to, beside nothing.
-KERNELS = ["", "-moments", "tiles", "-tiles", "chains", "-fused"]
-# Perturbations that JAX evaluates at once: a GPU wants many.
-JAX_BLOCK = 1024
+KERNELS = ["", "-moments", "-moments,-tiles", "chains", "-fused"]
+# Perturbations that a peer evaluates at once: a GPU wants many.
+PEER_BLOCK = 1024
+# The suites that hold every kernel to the textbook and to its CPU twin.
+TESTS = "|".join((
+    "PrimitiveTests", "RuleTests", "LaneChainTests", "ProductTileTests",
+    "FusedStepsTests", "KinkTests", "LaneLoopTests"))
 
 
 class Round:
@@ -55,13 +66,14 @@ class Round:
         self.args, self.folder = args, Path(folder)
         self.program = args.program.resolve()
         self.end = time.monotonic() + 60 * args.minutes
-        limit = 2 if args.quick else 8
-        self.gpucheck = Gpucheck(
-            self.program, 1 if args.quick else 3,
-            {"difference": limit, "direct": limit})
         self.dense_names = ["S", "M"] if args.quick \
             else list(export_net.NETWORKS)
         self.made = {}
+        if args.driver is not None:
+            vendors = self.folder / "vendors"
+            vendors.mkdir()
+            (vendors / "driver.icd").write_text(f"{args.driver}\n")
+            os.environ["OCL_ICD_VENDORS"] = str(vendors)
 
     @property
     def left(self):
@@ -75,9 +87,10 @@ class Round:
                 name, self.folder / name, self.program)
         return self.made[name]
 
+    @functools.cached_property
     def device(self):
         """The device of the round, as the listing has it."""
-        found = self.gpucheck.devices()
+        found = Gpucheck(self.program, 1, {}).devices()
         if self.args.device is not None:
             found = [device for device in found
                      if self.args.device == device["index"]
@@ -88,27 +101,55 @@ class Round:
             raise RuntimeError("no such device among those that pass")
         return found[0]
 
-    def json(self, *words, statuses=(0, 1, 3)):
+    def json(self, *words, statuses=(0, 1, 3), **environment):
         """What a command of gpucheck prints."""
-        ran = run([self.program, *words, "--format", "json"],
+        ran = run([self.program, *words, "--format", "json"], environment,
                   timeout=self.left)
         if ran.status not in statuses:
             raise RuntimeError(ran.reason)
         return json.loads(ran.out)
 
-    def timed(self, case):
-        """A row for each mode and precision that the device has."""
-        device, rows = self.device(), []
-        for evaluator, precision in MODES:
-            if precision == "f64" and not device["double"]:
-                continue
-            row = attempt(lambda: self.gpucheck.row(
-                case, device, precision, evaluator))
-            rows.append({"evaluator": evaluator, "precision": precision,
-                         **row})
+    def timed(self, case, evaluator="difference"):
+        """A row for each precision that the device has."""
+        precisions = ["f64", "f32"] if self.device["double"] else ["f32"]
+        found = {}
+        for precision in precisions:
+            found[precision] = attempt(
+                lambda: self.row(case, evaluator, precision))
             say(f"{case.name} {evaluator} {precision}: "
-                f"{row.get('seconds', row)}")
-        return rows
+                f"{found[precision].get('seconds', found[precision])}")
+        return found
+
+    def row(self, case, evaluator, precision):
+        """Cold once, then warm."""
+        flops = MOST_FLOPS / (100 if self.args.quick else 1)
+        sample = min(case.parameters, max(
+            200, int(flops / case.each(evaluator))))
+        runs = []
+        with tempfile.TemporaryDirectory() as caches:
+            for _ in range(2 if self.args.quick else 4):
+                ran = run(
+                    [self.program, "check", *case.arguments, "--device",
+                     self.device["index"], "--precision", precision,
+                     "--evaluator", evaluator, "--sample", sample, "--full",
+                     "--format", "json", "--quiet"],
+                    {name: caches for name in (
+                        "POCL_CACHE_DIR", "CUDA_CACHE_PATH",
+                        "XDG_CACHE_HOME")}, timeout=self.left)
+                if ran.status not in (0, 1, 3):
+                    raise RuntimeError(ran.reason)
+                runs.append((json.loads(ran.out), ran.seconds))
+        report = runs[-1][0]
+        checked = counts(report)
+        seconds = [r["seconds"]["evaluation"] for r, _ in runs[1:]]
+        return {
+            "parameters": report["parameters"], "checked": report["checked"],
+            "seconds": seconds,
+            "allSeconds": min(seconds) * case.scale(checked, evaluator),
+            "flopsPerSecond": case.flops(checked) / min(seconds),
+            "cold": runs[0][1], "warm": [wall for _, wall in runs[1:]],
+            "relativeDifference": report["relativeDifference"],
+            "verdict": report["verdict"], "warnings": report["warnings"]}
 
     def compared(self, case):
         """The device held against the CPU, in every mode."""
@@ -118,7 +159,7 @@ class Round:
             # The CPU does these slowly.
             sample = min(sample, 200)
         found = self.json(
-            "compare", model, *files, "--device", self.device()["index"],
+            "compare", model, *files, "--device", self.device["index"],
             "--device", "cpu", "--evaluator", "difference",
             "--evaluator", "direct", "--sample", sample, "--quiet")
         return found
@@ -130,17 +171,103 @@ class Round:
         smi = attempt(lambda: subprocess.run(
             ["nvidia-smi"], capture_output=True, text=True,
             timeout=30).stdout)
+        say(f"on {self.device['name']}")
         return {"listing": found, "nvidia-smi": smi}
-
-    def step_rates(self):
-        return rates(0.2 if self.args.quick else 1)
 
     def step_dense(self):
         return {name: attempt(lambda: self.timed(self.case(name)))
                 for name in self.dense_names}
 
+    def step_models(self):
+        if models.missing():
+            raise RuntimeError(
+                f"not installed: {', '.join(models.missing())}")
+        return {name: attempt(lambda: self.timed(self.case(name)))
+                for name in (["LeNet"] if self.args.quick else models.NAMES)}
+
+    def step_wide(self):
+        sizes = [48, 128, 48, 10] if self.args.quick \
+            else [3072, 8192, 3072, 10]
+        theta, x, y = export_net.draw(sizes, "tanh", 32)
+        case = cases.of_dense("wide", self.folder / "wide", sizes, "tanh",
+                              theta, x, y)
+        found = {"sizes": sizes, "parameters": case.parameters}
+        for precision in ("f64", "f32"):
+            report = attempt(lambda: self.json(
+                "check", *case.arguments, "--device", self.device["index"],
+                "--precision", precision, "--full", "--quiet"))
+            found[precision] = report if "error" in report else {
+                key: report[key] for key in (
+                    "seconds", "verdict", "relativeDifference", "warnings")}
+            say(f"wide {precision}: {found[precision]}")
+        return found
+
+    def step_products(self):
+        """Where products of many lanes are most of the work."""
+        names = ["M"] if self.args.quick else ["D", *(
+            [] if models.missing() else ["GPT", "ResNet-20"])]
+        return {f"{name} {precision}": attempt(
+                    lambda: self.profiled(
+                        name, "--precision", precision,
+                        GPUCHECK_KERNELS="-moments"))
+                for name in names for precision in ("f64", "f32")}
+
+    def step_rates(self):
+        return rates(0.2 if self.args.quick else 1)
+
+    def step_peers(self):
+        names = ["S"] if self.args.quick else ["M", "L", "D"]
+        found = {}
+        for name in names:
+            for peer in ("jax", "vmap", "torch"):
+                if peer == "torch" and name != names[0]:
+                    continue
+                row = attempt(lambda: self.peer(peer, name))
+                found[f"{peer}, {name}"] = row
+                say(f"{peer} {name}: {row.get('seconds', row)}")
+        return found
+
+    def peer(self, peer, name):
+        """A peer on the card, in a process of its own."""
+        device = "cpu" if self.args.quick else "cuda"
+        ran = run([sys.executable, HERE / "peers.py", peer, name,
+                   "--files", self.case(name).folder, "--runs", 2,
+                   "--budget", 1 if self.args.quick else 3,
+                   "--device", device, "--block", PEER_BLOCK],
+                  timeout=min(60, self.left))
+        if ran.status != 0:
+            raise RuntimeError(ran.reason)
+        found = json.loads(ran.out)
+        scale = found["parameters"] / found["checked"]
+        return {**found, "seconds": [s * scale for s in found["seconds"]],
+                "extrapolated": scale > 1}
+
+    def step_tests(self):
+        if self.args.tests is None:
+            raise RuntimeError("no --tests")
+        ran = run([self.args.tests, "--testing-library", "swift-testing",
+                   "--filter", TESTS],
+                  {"GPUCHECK_TEST_DEVICE": self.device["type"]},
+                  timeout=self.left)
+        lines = (ran.out + ran.err).splitlines()
+        return {"status": ran.status, "seconds": ran.seconds,
+                "failed": [line for line in lines if "✘" in line][:50],
+                "passed": [line for line in lines
+                           if "✔" in line and "passed after" in line]}
+
     def step_compare(self):
+        names = self.dense_names + ([] if models.missing() or self.args.quick
+                                    else models.NAMES)
         return {name: attempt(lambda: self.compared(self.case(name)))
+                for name in names}
+
+    def step_profile(self):
+        names = ["M"] if self.args.quick else ["M", "D", *(
+            [] if models.missing() else ["ResNet-20"])]
+        return {name: attempt(lambda: self.profiled(name)) for name in names}
+
+    def step_direct(self):
+        return {name: attempt(lambda: self.timed(self.case(name), "direct"))
                 for name in self.dense_names}
 
     def step_kernels(self):
@@ -152,106 +279,26 @@ class Round:
                 for name in names}
 
     def chosen(self, case, words):
-        """Seconds of evaluation with some kernels, best of three."""
-        dense = case.name in export_net.NETWORKS
-        sample = case.parameters if dense else min(case.parameters, 100000)
-        seconds = []
-        for _ in range(3):
-            ran = run([self.program, "check", *case.arguments, "--device",
-                       self.device()["index"], "--sample", sample, "--full",
-                       "--quiet", "--format", "json"],
-                      environment={"GPUCHECK_KERNELS": words},
-                      timeout=min(60, self.left))
-            if ran.status not in (0, 1, 3):
-                raise RuntimeError(ran.reason)
-            seconds.append(json.loads(ran.out)["seconds"]["evaluation"])
-        return {"seconds": min(seconds), "sample": sample}
+        """Seconds of evaluation with some kernels, best of two."""
+        reports = [self.json(
+            "check", *case.arguments, "--device", self.device["index"],
+            "--sample", min(case.parameters, 100000), "--full", "--quiet",
+            GPUCHECK_KERNELS=words) for _ in range(2)]
+        return {"seconds": min(r["seconds"]["evaluation"] for r in reports),
+                "checked": reports[0]["checked"]}
 
-    def step_wide(self):
-        sizes = [48, 128, 48, 10] if self.args.quick \
-            else [3072, 8192, 3072, 10]
-        theta, x, y = export_net.draw(sizes, "tanh", 32)
-        case = cases.of_dense("wide", self.folder / "wide", sizes, "tanh",
-                              theta, x, y)
-        result = {"sizes": sizes, "parameters": case.parameters,
-                  "gigaflops": case.flops(case.counts) / 1e9}
-        for precision in ("f32", "f64"):
-            result[precision] = {
-                "all": attempt(lambda: self.whole(case, precision)),
-                "sample": attempt(lambda: self.sampled(case, precision))}
-        return result
-
-    def whole(self, case, precision):
-        """The report of a check of all components."""
-        report = self.json(
-            "check", *case.arguments, "--device", self.device()["index"],
-            "--precision", precision, "--full", "--quiet")
-        return {key: report[key] for key in (
-            "seconds", "verdict", "relativeDifference", "warnings")}
-
-    def sampled(self, case, precision):
-        """A sample's report, and the seconds that all would take."""
-        sample = min(case.parameters, WIDE_SAMPLE)
-        report = self.json(
-            "check", *case.arguments, "--device", self.device()["index"],
-            "--precision", precision, "--sample", sample, "--quiet")
-        checked = counts(report)
-        seconds = report["seconds"]["evaluation"]
-        return {"sample": report["checked"], "seconds": report["seconds"],
-                "verdict": report["verdict"],
-                "relativeDifference": report["relativeDifference"],
-                "allSeconds": seconds * case.scale(checked, "difference"),
-                "flopsPerSecond": case.flops(checked) / seconds,
-                "warnings": report["warnings"]}
-
-    def step_peers(self):
-        names = ["S"] if self.args.quick else ["M", "L", "D", "ResNet-20"]
-        return {f"{peer}, {name}": attempt(lambda: self.peer(peer, name))
-                for name in names for peer in ("jax", "torch")}
-
-    def peer(self, peer, name):
-        """A peer on the card, in a process of its own."""
-        more = []
-        if peer == "torch":
-            more = ["--device", "cpu" if self.args.quick else "cuda"]
-        elif name in export_net.NETWORKS:
-            more = ["--block", JAX_BLOCK]
-        ran = run([sys.executable, HERE / "peers.py", peer, name,
-                   "--files", self.case(name).folder, "--runs", 2,
-                   "--budget", 1 if self.args.quick else 4, *more],
-                  timeout=min(90, self.left))
-        if ran.status != 0:
-            raise RuntimeError(ran.reason)
-        found = json.loads(ran.out)
-        scale = found["parameters"] / found["checked"]
-        return {**found, "seconds": [s * scale for s in found["seconds"]],
-                "extrapolated": scale > 1}
-
-    def step_models(self):
-        if models.missing():
-            raise RuntimeError(
-                f"not installed: {', '.join(models.missing())}")
-        return {name: {
-            "rows": attempt(lambda: self.timed(self.case(name))),
-            "compare": attempt(lambda: self.compared(self.case(name)))}
-            for name in (["LeNet"] if self.args.quick else models.NAMES)}
-
-    def step_profile(self):
-        if "--profile" not in run([self.program, "help", "check"]).out:
-            raise RuntimeError("this program has no --profile")
-        names = ["M"] if self.args.quick else ["L", *(
-            [] if models.missing() else ["ResNet-20"])]
-        return {name: attempt(lambda: self.profiled(name))
-                for name in names}
-
-    def profiled(self, name):
-        """What --profile prints."""
-        ran = run([self.program, "check", *self.case(name).arguments,
-                   "--device", self.device()["index"], "--sample", 4000,
-                   "--profile"], timeout=self.left)
+    def profiled(self, name, *words, **environment):
+        """What --profile prints of a sample."""
+        case = self.case(name)
+        sample = min(case.parameters, max(
+            1000, int(MOST_FLOPS / 4 / case.each("difference"))))
+        ran = run([self.program, "check", *case.arguments,
+                   "--device", self.device["index"], "--sample", sample,
+                   "--full", "--profile", *words], environment,
+                  timeout=self.left)
         if ran.status not in (0, 1, 3):
             raise RuntimeError(ran.reason)
-        return {"out": ran.out, "err": ran.err}
+        return {"sample": sample, "out": ran.out, "err": ran.err}
 
 
 STEPS = {name.removeprefix("step_"): step
@@ -275,7 +322,12 @@ def main():
                         default=HERE.parent / ".build/release/gpucheck")
     parser.add_argument("--device", help="an index such as 0:0, or part of a "
                         "name; default: the first GPU that passes")
-    parser.add_argument("--minutes", type=float, default=8)
+    parser.add_argument("--driver", type=Path,
+                        help="an OpenCL driver's library, where no .icd file "
+                        "names it")
+    parser.add_argument("--tests", type=Path,
+                        help="the binary of the tests")
+    parser.add_argument("--minutes", type=float, default=12)
     parser.add_argument("--output", type=Path, default=Path("gpu-round.json"))
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", nargs="+", choices=list(STEPS), default=[])

@@ -6,6 +6,7 @@
 loop      NumPy, one parameter at a time, moved in place (cs231n)
 course    NumPy, theta copied for each evaluation (deeplearning.ai)
 torch     torch.autograd.gradcheck of every parameter; needs torch
+vmap      torch.func.vmap over blocks of perturbations; needs torch
 jax       jit of vmap over blocks of perturbations; needs jax
 
 Prints one JSON object. Where all parameters would take longer than the
@@ -13,7 +14,7 @@ budget, in seconds a run, a random subset is timed: `checked` says how many.
 Imports, compilation and a first small run are not timed. Networks of ONNX
 models come from the files in FOLDER, and have no loop in NumPy. --device cuda
 has torch work on a GPU; JAX takes one where it finds it, and --block says how
-much to give it at once. Exit status 3: the peer's package is not installed, or
+much to give either at once. Exit status 3: the peer's package is not installed, or
 there is no such peer for the network.
 """
 
@@ -35,7 +36,7 @@ EPSILON = 1e-5
 # components that is little.
 LEAST = 64
 PACKAGES = {"loop": "numpy", "course": "numpy",
-            "torch": "torch", "jax": "jax"}
+            "torch": "torch", "vmap": "torch", "jax": "jax"}
 
 
 class Loop:
@@ -115,6 +116,40 @@ class Jax:
         blocks = self.jnp.asarray(padded.reshape(-1, self.block))
         result = np.asarray(self.sweep(self.theta, blocks))
         return result.ravel()[:len(indices)]
+
+
+class TorchVmap:
+    """vmap of the whole cost over blocks of perturbations."""
+
+    def __init__(self, problem, device, block=None):
+        import torch
+        tensors, whole = problem.tensors, problem.torch_cost(device)
+        self.torch, self.device = torch, device
+        self.block = block or problem.block
+        theta = torch.tensor(problems.flat(tensors), device=device)
+        places = torch.arange(theta.numel(), device=device)
+
+        def cost(theta):
+            p, at = {}, 0
+            for name, value in tensors.items():
+                p[name] = theta[at:at + value.size].reshape(value.shape)
+                at += value.size
+            return whole(p)
+
+        def difference(i):
+            step = EPSILON * (places == i)
+            return (cost(theta + step) - cost(theta - step)) / (2 * EPSILON)
+
+        self.blockwise = torch.func.vmap(difference)
+
+    def differences(self, indices):
+        """The central differences of these components."""
+        torch = self.torch
+        with torch.no_grad():
+            blocks = torch.tensor(indices, device=self.device).split(
+                self.block)
+            return torch.cat([self.blockwise(block) for block in blocks]) \
+                .cpu().numpy()
 
 
 class Torch:
@@ -199,6 +234,8 @@ def measure(name, problem, args):
                          args)
     if name == "jax":
         peer = Jax(problem, args.block)
+    elif name == "vmap":
+        peer = TorchVmap(problem, args.device, args.block)
     else:
         peer = {"loop": Loop, "course": Course}[name](problem)
     return run_differences(peer, problem.exact, args)
@@ -215,7 +252,7 @@ def main():
     parser.add_argument("--budget", type=float, default=10)
     parser.add_argument("--device", default="cpu", help="of torch")
     parser.add_argument("--block", type=int,
-                        help="perturbations that JAX evaluates at once")
+                        help="perturbations evaluated at once")
     args = parser.parse_args()
 
     package = PACKAGES[args.peer]

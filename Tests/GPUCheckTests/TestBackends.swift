@@ -42,12 +42,18 @@ enum TestBackend: String, Sendable, CaseIterable, CustomTestStringConvertible {
       poclDevice(withoutDouble: withoutDouble), text: text, cache: nil, choice: choice)
   }
 
-  /// The machine's OpenCL CPU, never a simulator.
+  /// Of which kind the device is that tables run on: `GPUCHECK_TEST_DEVICE=gpu` takes them to a GPU, where
+  /// the suites make sense that `benchmarks/gpu_round.py` names.
+  private static let deviceKind =
+    ProcessInfo.processInfo.environment["GPUCHECK_TEST_DEVICE"]
+    .flatMap(DeviceDescription.Kind.init) ?? .cpu
+
+  /// The machine's first OpenCL device of the kind, never a simulator.
   static func poclDevice(withoutDouble: Bool = false) throws -> Device {
     let (devices, problems) = Devices.all(withoutDouble: withoutDouble)
     return try #require(
-      devices.first { $0.description.kind == .cpu && !$0.isSimulator },
-      "no OpenCL CPU, such as PoCL: \(problems)")
+      devices.first { $0.description.kind == deviceKind && !$0.isSimulator },
+      "no OpenCL \(deviceKind.rawValue), such as PoCL's: \(problems)")
   }
 }
 
