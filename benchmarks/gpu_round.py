@@ -9,7 +9,8 @@ devices    what `gpucheck devices` says, self-tests included
 dense      S, M, Mr, L, D: f64 and f32, cold and warm
 models     LeNet, ResNet-20, GPT: the same
 wide       3072-8192-3072-10, 50 million parameters, all of them
-products   large products and convolutions, by --profile, without moments
+products   256-3×1024-10, D, GPT and ResNet-20 step by step: what products
+           reach, by --profile
 rates      the card's own: matrix products and copies, by PyTorch
 peers      JAX's and PyTorch's vmap and gradcheck on the same card
 tests      the table tests on the GPU, where --tests names their binary
@@ -204,12 +205,17 @@ class Round:
 
     def step_products(self):
         """Where products of many lanes are most of the work."""
-        names = ["M"] if self.args.quick else ["D", *(
+        sizes = [64, 96, 96, 10] if self.args.quick \
+            else [256, 1024, 1024, 1024, 10]
+        self.made["1024"] = cases.of_dense(
+            "1024", self.folder / "1024", sizes, "tanh",
+            *export_net.draw(sizes, "tanh", 32))
+        names = ["1024"] if self.args.quick else ["1024", "D", *(
             [] if models.missing() else ["GPT", "ResNet-20"])]
         return {f"{name} {precision}": attempt(
                     lambda: self.profiled(
                         name, "--precision", precision,
-                        GPUCHECK_KERNELS="-moments"))
+                        GPUCHECK_KERNELS="-moments,-chains"))
                 for name in names for precision in ("f64", "f32")}
 
     def step_rates(self):
@@ -290,8 +296,9 @@ class Round:
     def profiled(self, name, *words, **environment):
         """What --profile prints of a sample."""
         case = self.case(name)
+        flops = MOST_FLOPS / (4000 if self.args.quick else 4)
         sample = min(case.parameters, max(
-            1000, int(MOST_FLOPS / 4 / case.each("difference"))))
+            1000, int(flops / case.each("difference"))))
         ran = run([self.program, "check", *case.arguments,
                    "--device", self.device["index"], "--sample", sample,
                    "--full", "--profile", *words], environment,
