@@ -31,6 +31,8 @@ let package = Package(
       resources: [.embedInCode("Text")]),
     // The host's innermost loops, with the vectors that the machine has.
     .target(name: "CLanes"),
+    // How the program keeps its memory.
+    .target(name: "CMemory"),
     // onnx.proto and the code that scripts/generate-onnx made of it.
     .target(name: "ONNXFormat", dependencies: [protobuf], exclude: ["onnx.proto"]),
     .target(
@@ -43,7 +45,7 @@ let package = Package(
     // The folders GPUCheck and gpucheck differ in case only, so the target has a name of its own.
     .executableTarget(
       name: "GPUCheckCLI",
-      dependencies: ["GPUCheck", "Kernels", argumentParser],
+      dependencies: ["GPUCheck", "Kernels", "CMemory", argumentParser],
       path: "Sources/gpucheck",
       sources: ["Commands"]),
     .testTarget(

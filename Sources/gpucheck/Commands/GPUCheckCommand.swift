@@ -1,4 +1,5 @@
 import ArgumentParser
+import CMemory
 import GPUCheck
 import Kernels
 
@@ -43,6 +44,7 @@ struct GPUCheckCommand: ParsableCommand {
   }
 
   static func main() {
+    keep_memory_in_large_pages()
     do {
       // On Linux the standard library finds the arguments there; without it there is not even a name.
       guard CommandLine.argc > 0 else {
