@@ -95,10 +95,23 @@ package struct DeviceDescription: Sendable, Equatable {
   /// Whether the device is a simulator, which is never chosen unless asked for by name or index.
   package var isSimulator: Bool { Quirks.isSimulator(self) }
 
-  /// The work-group of a launch in so many dimensions; nil for the driver's choice. A CPU's work-item
-  /// fills the vectors by itself, and its drivers compile a kernel again for every new group size.
-  package func workGroup(dimensions: Int) -> [Int]? {
-    kind == .cpu || isSimulator ? [Int](repeating: 1, count: dimensions) : nil
+  /// Whether the host's own cores do the work, one work-item after the other.
+  package var isHost: Bool { kind == .cpu || isSimulator }
+
+  /// Work-items that run side by side, on any device where they do: launches of whole groups of so many
+  /// read and write whole lines of memory.
+  package static let sideBySide = 64
+
+  /// The work-group of a launch; nil for the driver's choice. A CPU's work-item fills the vectors by itself,
+  /// and its drivers compile a kernel again for every new group size. Elsewhere neighbours along the first
+  /// dimension go together: what a driver chooses must divide the launch, and can be as narrow as two.
+  package func workGroup(of global: [Int]) -> [Int]? {
+    let others = [Int](repeating: 1, count: max(0, global.count - 1))
+    if isHost { return [1] + others }
+    guard let across = global.first, across > 0, across.isMultiple(of: Self.sideBySide),
+      maxWorkGroupSize >= Self.sideBySide
+    else { return nil }
+    return [Self.sideBySide] + others
   }
 
   /// The precisions a kernel can be built for here.

@@ -69,7 +69,7 @@ extension SelfTest {
       // As lanes have it: drivers compile a kernel again for another size.
       try queue.enqueue(
         kernel, global: launch.global,
-        local: context.device.description.workGroup(dimensions: launch.global.count))
+        local: context.device.description.workGroup(of: launch.global))
       let sums = try queue.reals(of: out, count: 2 * launch.lanes, precision)
       for (lane, value) in expected.enumerated() {
         let found = sums[lane] + sums[launch.lanes + lane]

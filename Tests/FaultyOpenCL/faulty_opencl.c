@@ -6,6 +6,7 @@
 //   KIND FUNCTION NUMBER [STATUS]    the NUMBER-th call (from 1) of a function, or of all where
 //                                    FUNCTION is *
 //   memory BYTES                     every clCreateBuffer of more bytes: no memory
+//   gpu                              nothing fails, and every device says that it is a GPU
 //
 // KIND: status    returns STATUS (CL_OUT_OF_RESOURCES where none is given), and no handle
 //       hang      never returns
@@ -24,7 +25,7 @@
 
 #include "faulty_opencl.h"
 
-enum kind { NONE, STATUS, HANG, ABORT, SKIP, CORRUPT, MEMORY };
+enum kind { NONE, STATUS, HANG, ABORT, SKIP, CORRUPT, MEMORY, GPU };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static enum kind kind;
@@ -34,7 +35,8 @@ static cl_int status;
 static const char *failed;
 
 int faulty_opencl_arm(const char *text) {
-  static const char *const kinds[] = {"", "status", "hang", "abort", "skip", "corrupt", "memory"};
+  static const char *const kinds[] = {"",     "status",  "hang",   "abort",
+                                      "skip", "corrupt", "memory", "gpu"};
   char word[16] = "";
   pthread_mutex_lock(&lock);
   kind = NONE;
@@ -44,12 +46,13 @@ int faulty_opencl_arm(const char *text) {
   int result = 0;
   if (text != NULL && *text != '\0') {
     sscanf(text, "%15s", word);
-    for (int i = STATUS; i <= MEMORY; i++) {
+    for (int i = STATUS; i <= GPU; i++) {
       if (strcmp(word, kinds[i]) == 0) kind = (enum kind)i;
     }
-    const int isRead = kind == MEMORY
-                           ? sscanf(text, "%*s %ld", &number) == 1
-                           : sscanf(text, "%*s %63s %ld %d", function, &number, &status) >= 2;
+    const int isRead = kind == GPU ||
+                       (kind == MEMORY
+                            ? sscanf(text, "%*s %ld", &number) == 1
+                            : sscanf(text, "%*s %63s %ld %d", function, &number, &status) >= 2);
     if (!isRead) kind = NONE;
     result = kind == NONE ? -1 : 0;
   }
@@ -89,7 +92,7 @@ static enum kind fate(const char *name, size_t bytes) {
       result = STATUS;
       status = CL_MEM_OBJECT_ALLOCATION_FAILURE;
     }
-  } else if (kind != NONE && (function[0] == '*' || strcmp(function, name) == 0)) {
+  } else if (kind != NONE && kind != GPU && (function[0] == '*' || strcmp(function, name) == 0)) {
     if (++seen == number) result = kind;
   }
   if (result != NONE) failed = name;
@@ -150,9 +153,18 @@ REPORTS(clGetDeviceIDs,
         (cl_platform_id platform, cl_device_type type, cl_uint room, cl_device_id *found,
          cl_uint *count),
         (platform, type, room, found, count))
-REPORTS(clGetDeviceInfo,
-        (cl_device_id device, cl_device_info name, size_t room, void *value, size_t *size),
-        (device, name, room, value, size))
+CL_API_ENTRY cl_int CL_API_CALL clGetDeviceInfo(cl_device_id device, cl_device_info name,
+                                                size_t room, void *value, size_t *size) {
+  if (fate("clGetDeviceInfo", 0) == STATUS) return status;
+  typedef cl_int(CL_API_CALL * Function)(cl_device_id, cl_device_info, size_t, void *, size_t *);
+  const cl_int result = ((Function)real("clGetDeviceInfo"))(device, name, room, value, size);
+  const cl_device_type type = CL_DEVICE_TYPE_GPU;
+  pthread_mutex_lock(&lock);
+  if (kind == GPU && name == CL_DEVICE_TYPE && value != NULL && room >= sizeof type)
+    memcpy(value, &type, sizeof type);
+  pthread_mutex_unlock(&lock);
+  return result;
+}
 CREATES(cl_context, clCreateContext, 0,
         (const cl_context_properties *properties, cl_uint count, const cl_device_id *devices,
          void(CL_CALLBACK *notify)(const char *, const void *, size_t, void *), void *data,

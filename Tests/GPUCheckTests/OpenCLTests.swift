@@ -11,6 +11,18 @@ import Testing
     return try Context(#require(device, "no OpenCL device: \(problems)"))
   }
 
+  @Test(
+    "Work-groups: one on a CPU, whole lines of neighbours where they fit, else the driver's choice")
+  func workGroups() {
+    let cpu = DeviceDescription(name: "", kind: .cpu, maxWorkGroupSize: 4096)
+    #expect(cpu.workGroup(of: [128, 3]) == [1, 1])
+    let gpu = DeviceDescription(name: "", kind: .gpu, maxWorkGroupSize: 1024)
+    #expect(gpu.workGroup(of: [128, 3, 5]) == [64, 1, 1])
+    #expect(gpu.workGroup(of: [64]) == [64])
+    #expect(gpu.workGroup(of: [100, 64]) == nil)
+    #expect(DeviceDescription(name: "", kind: .gpu).workGroup(of: [128]) == nil)
+  }
+
   @Test("Without a loader there is a one-line reason and no device")
   func loaderMissing() {
     let (devices, problems) = Devices.all(OpenCL.load(library: "libNoSuchOpenCL.so.7"))

@@ -135,7 +135,7 @@ private final class CPUMoments<T: LaneReal>: Sendable {
     _ layer: Layer, _ block: Int, _ input: Int, _ step: T, _ body: ((Int) -> Double) -> Void
   ) {
     let entry = layer.entry
-    let size = entry.samples * (StepSeries.order + 1) * width
+    let size = entry.samples * MomentKernels.terms * width
     withUnsafeTemporaryAllocation(of: T.self, capacity: 2 * width) { sums in
       guard let out = sums.baseAddress else { return }
       T.moments(

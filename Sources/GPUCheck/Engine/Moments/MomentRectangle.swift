@@ -3,8 +3,8 @@ struct MomentRectangle {
   let units: Range<Int>
   let inputs: Range<Int>
   /// How many lanes lie from one unit to the next, and from one input to the next.
-  let unitStride: Int
-  let inputStride: Int
+  private let unitStride: Int
+  private let inputStride: Int
   private let firstLane: Int
 
   /// Nil where the components are not laid out as a matrix's rows or columns.

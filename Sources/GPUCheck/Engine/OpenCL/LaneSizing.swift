@@ -14,16 +14,12 @@ struct LaneSizing {
     self.memoryLimit = min(memoryLimit ?? .max, device.globalMemory)
   }
 
-  /// Whether the host's own cores do the work.
-  private var isHost: Bool { device.kind == .cpu || device.isSimulator }
+  private var isHost: Bool { device.isHost }
 
   /// Work-items wanted in one launch: enough to fill the device, few where each is costly to start.
   var workItems: Int {
     isHost ? 64 * device.computeUnits : 4096 * device.computeUnits
   }
-
-  /// The work-group of a launch in so many dimensions; nil for the driver's choice.
-  func workGroup(dimensions: Int) -> [Int]? { device.workGroup(dimensions: dimensions) }
 
   /// How many batches may be on their way to the device and back at a time: two, where all memory that is
   /// left beside tables of so many bytes holds the least of both.
@@ -42,14 +38,13 @@ struct LaneSizing {
 
   /// Lanes of a batch: as many as fit the memory (what a CPU's caches hold, or an eighth of a device
   /// of its own, and never more than is left beside tables of so many bytes), no buffer beyond the
-  /// device's largest, no more than all components need, a multiple of two vectors. A chain's lanes hold
+  /// device's largest, about as many as all components need. A chain's lanes hold
   /// next to nothing: there it is the time of a launch that ends a batch, at whole blocks of units that
   /// share what they read. Throws an `InputError` where the least batch is too large for the limit.
   func lanes(
     _ plan: LanePlan, _ precision: Precision, components: Int, beside tables: Int, streams: Int,
     chain: (work: Double, inputs: Int)? = nil
   ) throws -> Int {
-    let unit = 2 * vectorWidth
     let laneBytes = plan.elementsPerLane * precision.bytes
     let left = (memoryLimit - tables) / streams
     guard unit * laneBytes <= left else {
@@ -59,9 +54,9 @@ struct LaneSizing {
     let share = min(device.globalMemory / 8, 1 << 30, left)
     let bytes = isHost ? min(8 << 20, share) : share
     let largest = device.maxAllocation / (max(plan.widestSlot, 2) * precision.bytes)
-    let useful = Self.roundUp(4 * components, to: unit)
+    let useful = Self.roundUp(4 * components, to: isHost ? unit : DeviceDescription.sideBySide)
     guard let chain else {
-      return unit * Self.spread(max(1, min(bytes / laneBytes, largest, useful, 1 << 20) / unit))
+      return capacity(atMost: min(bytes / laneBytes, largest, useful, 1 << 20))
     }
     let timely = Int(Self.launchWork / max(chain.work, 1))
     let lanes = max(unit, min(share / laneBytes, largest, useful, timely, Self.chainLanes))
@@ -72,8 +67,7 @@ struct LaneSizing {
 
   /// Lanes of a batch that moments serve: the time of a launch that ends a batch, at whole blocks of units.
   func lanes(_ entry: MomentLayout.Entry, _ precision: Precision) -> Int {
-    let unit = 2 * vectorWidth
-    let timely = Int(Self.launchWork / Double(entry.samples * (StepSeries.order + 1)))
+    let timely = Int(Self.launchWork / Double(entry.samples * MomentKernels.terms))
     let fit = min(memoryLimit / 8, device.maxAllocation) / (2 * precision.bytes)
     let useful = Self.roundUp(2 * entry.components, to: unit)
     let lanes = max(unit, min(timely, fit, useful, isHost ? 1 << 18 : 1 << 22))
@@ -92,10 +86,17 @@ struct LaneSizing {
   /// Multiply-adds of one launch: about a tenth of a second on two cores.
   private static let launchWork = 2e9
 
-  /// So many units of lanes, or one less where that is even: elements that lie a power of two apart
-  /// would push each other out of the caches.
-  static func spread(_ units: Int) -> Int {
-    units >= 16 && units.isMultiple(of: 2) ? units - 1 : units
+  /// The least lanes of a launch.
+  private var unit: Int { 2 * vectorWidth }
+
+  /// The most lanes up to a number that a launch may have, and a unit at least. On the host an odd number of
+  /// units: elements that lie a power of two apart would push each other out of the caches. Elsewhere
+  /// groups of work-items that are full.
+  func capacity(atMost lanes: Int) -> Int {
+    let group = DeviceDescription.sideBySide
+    if !isHost, lanes >= group { return lanes / group * group }
+    let units = max(1, lanes / unit)
+    return unit * (isHost && units >= 16 && units.isMultiple(of: 2) ? units - 1 : units)
   }
 
   /// The error for a network that does not fit the memory that may be used.
@@ -106,12 +107,14 @@ struct LaneSizing {
       remedy: "allow more with --memory, choose another device, or take --precision f32")
   }
 
-  /// The lanes of a launch for so many that are wanted: whole units, an odd number of them where one
-  /// more costs little, unless they are a chain's. No more than a capacity made by `lanes` that holds
-  /// those wanted.
-  static func padded(_ count: Int, unit: Int, isChain: Bool) -> Int {
+  /// The lanes of a launch for so many that are wanted, by the same rules; a chain's are any number of units.
+  /// No more than a capacity that holds those wanted.
+  func padded(_ count: Int, isChain: Bool) -> Int {
+    let group = DeviceDescription.sideBySide
+    if !isHost, !isChain, count >= group { return Self.roundUp(count, to: group) }
     let units = max(1, (count + unit - 1) / unit)
-    return unit * (!isChain && units >= 16 && units.isMultiple(of: 2) ? units + 1 : units)
+    return unit
+      * (isHost && !isChain && units >= 16 && units.isMultiple(of: 2) ? units + 1 : units)
   }
 
   static func roundUp(_ count: Int, to unit: Int) -> Int { (count + unit - 1) / unit * unit }

@@ -22,7 +22,7 @@ struct LaneSetup {
 
   /// The lanes of a launch for so many.
   func padded(_ count: Int, _ plan: LanePlan) -> Int {
-    LaneSizing.padded(count, unit: 2 * vectorWidth, isChain: plan.chain != nil)
+    sizing.padded(count, isChain: plan.chain != nil)
   }
 }
 
@@ -274,7 +274,7 @@ final class LaneStream: @unchecked Sendable {
       kernels[name] = kernel
     }
     try kernel.set(launch.arguments)
-    let local = launch.local ?? setup.sizing.workGroup(dimensions: launch.global.count)
+    let local = launch.local ?? setup.context.device.description.workGroup(of: launch.global)
     guard setup.profile != nil else {
       return try queue.enqueue(kernel, global: launch.global, local: local)
     }

@@ -125,14 +125,10 @@ package final class OpenCLBackend: Backend {
 
   package var takesMoments: Bool { choice.takesMoments ?? choice.takesChains ?? true }
 
+  /// A work-item of a chain holds whole layers in memory of its own, which only CPUs have.
   private var takesChains: Bool {
-    choice.takesChains ?? Self.takesChains(programs.context.device.description)
-  }
-
-  /// Whether a device takes chains: a work-item of one holds whole layers in memory of its own, which only
-  /// CPUs have.
-  static func takesChains(_ device: DeviceDescription) -> Bool {
-    device.kind == .cpu && !device.isSimulator
+    let device = programs.context.device.description
+    return choice.takesChains ?? (device.kind == .cpu && !device.isSimulator)
   }
 
   /// The chain that lanes take; nil where they go step by step.

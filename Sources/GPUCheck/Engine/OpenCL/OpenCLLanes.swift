@@ -174,9 +174,8 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
   /// Halves every capacity; false where all are at their least.
   private func halve(for error: OpenCLError) -> Bool {
     lock.withLock {
-      let least = laneUnit
-      guard capacities.contains(where: { $0 > least }) else { return false }
-      capacities = capacities.map { least * LaneSizing.spread(max(1, $0 / 2 / least)) }
+      guard capacities.contains(where: { $0 > laneUnit }) else { return false }
+      capacities = capacities.map { setup.sizing.capacity(atMost: $0 / 2) }
       shortage = error
       return true
     }

@@ -46,7 +46,7 @@ final class OpenCLMoments: MomentEngine {
     baseline.moments.keys.reduce(0) { bytes, number in
       let layer = chain.layers[number]
       let units = LaneSizing.roundUp(layer.outs, to: specialisation.vectorWidth)
-      let numbers = chain.samples * (layer.ins + units * (StepSeries.order + 1))
+      let numbers = chain.samples * (layer.ins + units * MomentKernels.terms)
       return bytes + numbers * specialisation.precision.bytes
     }
   }
@@ -64,7 +64,7 @@ final class OpenCLMoments: MomentEngine {
       layer: 0, isBias: true, ins: 1, outs: 1, unitStride: 1, inputStride: 1, samples: 0, factor: 0,
       movesOthers: false, components: 1)
     let table = try Buffer(
-      programs.context, realCount: (StepSeries.order + 1) * specialisation.vectorWidth,
+      programs.context, realCount: MomentKernels.terms * specialisation.vectorWidth,
       specialisation.precision)
     for batch in [
       LaneBatch(segment: 0, components: [0], moves: [0]),
@@ -151,7 +151,8 @@ private final class MomentStream: @unchecked Sendable {
     let lanes = LaneSizing.roundUp(batch.count, to: width)
     let filler = lanes - batch.count
     let out = try buffer(&out, 2 * lanes * precision.bytes)
-    let components = try componentBuffer(lanes)
+    // Zeros at first: whatever becomes of a write, kernels find components that there are.
+    let components = try buffer(&components, lanes * MemoryLayout<Int32>.stride, isZero: true)
     let moves = try buffer(&moves, lanes * precision.bytes)
     try (batch.components + [Int32](repeating: 0, count: filler)).withUnsafeBytes {
       try queue.write(components, $0)
@@ -164,22 +165,15 @@ private final class MomentStream: @unchecked Sendable {
     return try sums(out, lanes: lanes, entry.factor, count: batch.count)
   }
 
-  /// Zeros at first: whatever becomes of a write, kernels find components that there are.
-  private func componentBuffer(_ lanes: Int) throws -> Buffer {
-    if let components, components.byteCount >= lanes * MemoryLayout<Int32>.stride {
-      return components
-    }
-    components = nil
-    let made = try Buffer(queue.context, integers: [Int32](repeating: 0, count: lanes))
-    components = made
-    return made
-  }
-
   /// A buffer of so many bytes at least, in the place of one that may be too small.
-  private func buffer(_ known: inout Buffer?, _ bytes: Int) throws -> Buffer {
+  private func buffer(_ known: inout Buffer?, _ bytes: Int, isZero: Bool = false) throws -> Buffer {
     if let known, known.byteCount >= bytes { return known }
     known = nil
-    let made = try Buffer(queue.context, byteCount: bytes)
+    let zeros = isZero ? bytes / MemoryLayout<Int32>.stride : 0
+    let made =
+      try isZero
+      ? Buffer(queue.context, integers: [Int32](repeating: 0, count: zeros))
+      : Buffer(queue.context, byteCount: bytes)
     known = made
     return made
   }
@@ -190,7 +184,7 @@ private final class MomentStream: @unchecked Sendable {
   ) throws {
     try kernel.set(arguments)
     let event = try queue.enqueueWithEvent(
-      kernel, global: global, local: sizing.workGroup(dimensions: global.count))
+      kernel, global: global, local: queue.context.device.description.workGroup(of: global))
     guard let profile, let event else { return }
     try queue.finish()
     profile.add(
