@@ -7,13 +7,13 @@
 
 devices    what `gpucheck devices` says, self-tests included
 dense      S, M, Mr, L, D: f64 and f32, cold and warm
-models     LeNet, ResNet-20, GPT: the same
 wide       3072-8192-3072-10, 50 million parameters, all of them
 products   256-3×1024-10, D, GPT and ResNet-20 step by step: what products
            reach, by --profile
-rates      the card's own: matrix products and copies, by PyTorch
 peers      JAX's and PyTorch's vmap and gradcheck on the same card
+models     LeNet, ResNet-20, GPT: as the dense ones
 tests      the table tests on the GPU, where --tests names their binary
+rates      the card's own: matrix products and copies, by PyTorch
 compare    all networks held against the CPU, sampled
 profile    `gpucheck check --profile` of M, D and ResNet-20
 direct     the dense networks by whole passes
@@ -179,13 +179,6 @@ class Round:
         return {name: attempt(lambda: self.timed(self.case(name)))
                 for name in self.dense_names}
 
-    def step_models(self):
-        if models.missing():
-            raise RuntimeError(
-                f"not installed: {', '.join(models.missing())}")
-        return {name: attempt(lambda: self.timed(self.case(name)))
-                for name in (["LeNet"] if self.args.quick else models.NAMES)}
-
     def step_wide(self):
         sizes = [48, 128, 48, 10] if self.args.quick \
             else [3072, 8192, 3072, 10]
@@ -218,9 +211,6 @@ class Round:
                         GPUCHECK_KERNELS="-moments,-chains"))
                 for name in names for precision in ("f64", "f32")}
 
-    def step_rates(self):
-        return rates(0.2 if self.args.quick else 1)
-
     def step_peers(self):
         names = ["S"] if self.args.quick else ["M", "L", "D"]
         found = {}
@@ -248,6 +238,13 @@ class Round:
         return {**found, "seconds": [s * scale for s in found["seconds"]],
                 "extrapolated": scale > 1}
 
+    def step_models(self):
+        if models.missing():
+            raise RuntimeError(
+                f"not installed: {', '.join(models.missing())}")
+        return {name: attempt(lambda: self.timed(self.case(name)))
+                for name in (["LeNet"] if self.args.quick else models.NAMES)}
+
     def step_tests(self):
         if self.args.tests is None:
             raise RuntimeError("no --tests")
@@ -260,6 +257,9 @@ class Round:
                 "failed": [line for line in lines if "✘" in line][:50],
                 "passed": [line for line in lines
                            if "✔" in line and "passed after" in line]}
+
+    def step_rates(self):
+        return rates(0.2 if self.args.quick else 1)
 
     def step_compare(self):
         names = self.dense_names + ([] if models.missing() or self.args.quick
