@@ -63,7 +63,7 @@ void TILE_NAME(PRODUCT_TABLE_ARGUMENTS) {
   const int first_column = get_group_id(0) % tiles * TILE_LANES;
   const int first = get_group_id(1) * TILE_OUTS;
 
-  // What this work-item brings. Columns, outputs and terms beyond the last repeat it.
+  // What this work-item brings. Columns and outputs beyond the last repeat it; terms beyond it are 0.
   const int column = min(first_column + item % TILE_LANES, columns - 1);
   const int row = item / TILE_LANES;
   const int term = item % TILE_DEPTH;
@@ -179,7 +179,8 @@ void TILE_NAME(PRODUCT_TABLE_ARGUMENTS) {
   for (int j = 0; j < OWN_LANES; j++) {
     if (own_column < columns) {
 #ifdef TILE_OF_CONVOLUTION
-      const size_t result = (size_t)(place / positions * groups + b) * outs * positions + place % positions;
+      const size_t result =
+          (size_t)(place / positions * groups + b) * outs * positions + place % positions;
 #else
       const size_t result = (size_t)b * out_batch + (size_t)place * out_sample;
 #endif

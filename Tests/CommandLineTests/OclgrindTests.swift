@@ -148,6 +148,16 @@ struct OclgrindTests {
     #expect(run.reports.isEmpty, "\(run.reports.prefix(3).joined())")
   }
 
+  @Test("Products in tiles, which share local memory, run without a report")
+  func tiles() throws {
+    let run = try oclgrind.check(
+      ONNXCheckTests.Case(name: "cnn"), ["--precision", "f64"],
+      environment: ["GPUCHECK_KERNELS": "width=1,tiles,-moments"])
+    #expect(run.status == 0, "\(run.errors)")
+    #expect(run.kernels.contains("product_tile_2"))
+    #expect(run.reports.isEmpty, "\(run.reports.prefix(3).joined())")
+  }
+
   // MARK: Planted errors
 
   @Test("A store beyond the end of a buffer is reported, with kernel, file and line")
@@ -282,6 +292,18 @@ struct Oclgrind {
         "check", "\(files).onnx", "--parameters", "\(files).npz", "--gradient",
         "\(files)-gradient.npz", "--sample", "30",
       ] + options, launcher: nil, environment: environment)
+  }
+
+  /// The same of a model that PyTorch exported.
+  func check(
+    _ model: ONNXCheckTests.Case, _ options: [String], environment: [String: String]
+  ) throws -> Run {
+    let files = ["batch", "parameters", "gradient"].flatMap {
+      ["--\($0)", model.file("\($0).safetensors")]
+    }
+    return try check(
+      ["check", model.file("model.onnx"), "--sample", "2"] + files + options, launcher: nil,
+      environment: environment)
   }
 
   private func check(
