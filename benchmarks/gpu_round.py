@@ -66,6 +66,7 @@ class Round:
     def __init__(self, args, folder):
         self.args, self.folder = args, Path(folder)
         self.program = args.program.resolve()
+        self.gpucheck = Gpucheck(self.program, 1, {})
         self.end = time.monotonic() + 60 * args.minutes
         self.dense_names = ["S", "M"] if args.quick \
             else list(export_net.NETWORKS)
@@ -91,7 +92,7 @@ class Round:
     @functools.cached_property
     def device(self):
         """The device of the round, as the listing has it."""
-        found = Gpucheck(self.program, 1, {}).devices()
+        found = self.gpucheck.devices()
         if self.args.device is not None:
             found = [device for device in found
                      if self.args.device == device["index"]
@@ -126,20 +127,13 @@ class Round:
         flops = MOST_FLOPS / (100 if self.args.quick else 1)
         sample = min(case.parameters, max(
             200, int(flops / case.each(evaluator))))
-        runs = []
+        row = {"device": self.device["index"], "evaluator": evaluator,
+               "precision": precision}
         with tempfile.TemporaryDirectory() as caches:
-            for _ in range(2 if self.args.quick else 4):
-                ran = run(
-                    [self.program, "check", *case.arguments, "--device",
-                     self.device["index"], "--precision", precision,
-                     "--evaluator", evaluator, "--sample", sample, "--full",
-                     "--format", "json", "--quiet"],
-                    {name: caches for name in (
-                        "POCL_CACHE_DIR", "CUDA_CACHE_PATH",
-                        "XDG_CACHE_HOME")}, timeout=self.left)
-                if ran.status not in (0, 1, 3):
-                    raise RuntimeError(ran.reason)
-                runs.append((json.loads(ran.out), ran.seconds))
+            runs = [self.gpucheck.check(
+                        case, row, caches, ("--sample", sample, "--full"),
+                        self.left)
+                    for _ in range(2 if self.args.quick else 4)]
         report = runs[-1][0]
         checked = counts(report)
         seconds = [r["seconds"]["evaluation"] for r, _ in runs[1:]]
@@ -148,7 +142,8 @@ class Round:
             "seconds": seconds,
             "allSeconds": min(seconds) * case.scale(checked, evaluator),
             "flopsPerSecond": case.flops(checked) / min(seconds),
-            "cold": runs[0][1], "warm": [wall for _, wall in runs[1:]],
+            "cold": runs[0][1].seconds,
+            "warm": [ran.seconds for _, ran in runs[1:]],
             "relativeDifference": report["relativeDifference"],
             "verdict": report["verdict"], "warnings": report["warnings"]}
 

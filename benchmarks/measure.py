@@ -42,7 +42,7 @@ class Gpucheck:
             found.append(device)
         return found
 
-    def check(self, case, row, caches, more=()):
+    def check(self, case, row, caches, more=(), timeout=None):
         """One process: its report and how it ran."""
         places = {name: caches for name in (
             "POCL_CACHE_DIR", "CUDA_CACHE_PATH", "XDG_CACHE_HOME")}
@@ -50,7 +50,7 @@ class Gpucheck:
             [self.program, "check", *case.arguments,
              "--device", row["device"], "--precision", row["precision"],
              "--evaluator", row["evaluator"], "--format", "json",
-             "--quiet", *more], places, max(150, 5 * self.limit[
+             "--quiet", *more], places, timeout or max(150, 5 * self.limit[
                  row["evaluator"]]))
         if ran.status not in (0, 1, 3):
             raise RuntimeError(ran.reason)

@@ -82,6 +82,19 @@ class Course:
         return result
 
 
+def of_vector(tensors, cost):
+    """A cost of tensors by name as one of theta, all of them in a row."""
+
+    def whole(theta):
+        p, at = {}, 0
+        for name, value in tensors.items():
+            p[name] = theta[at:at + value.size].reshape(value.shape)
+            at += value.size
+        return cost(p)
+
+    return whole
+
+
 class Jax:
     """vmap of the whole cost over blocks of perturbations, compiled."""
 
@@ -89,16 +102,9 @@ class Jax:
         import jax
         jax.config.update("jax_enable_x64", True)
         import jax.numpy as jnp
-        tensors, whole = problem.tensors, problem.jax_cost()
-        self.theta = jnp.asarray(problems.flat(tensors))
+        cost = of_vector(problem.tensors, problem.jax_cost())
+        self.theta = jnp.asarray(problems.flat(problem.tensors))
         self.jnp, self.block = jnp, block or problem.block
-
-        def cost(theta):
-            p, at = {}, 0
-            for name, value in tensors.items():
-                p[name] = theta[at:at + value.size].reshape(value.shape)
-                at += value.size
-            return whole(p)
 
         def difference(theta, i):
             plus = cost(theta.at[i].add(EPSILON))
@@ -123,18 +129,11 @@ class TorchVmap:
 
     def __init__(self, problem, device, block=None):
         import torch
-        tensors, whole = problem.tensors, problem.torch_cost(device)
+        cost = of_vector(problem.tensors, problem.torch_cost(device))
         self.torch, self.device = torch, device
         self.block = block or problem.block
-        theta = torch.tensor(problems.flat(tensors), device=device)
+        theta = torch.tensor(problems.flat(problem.tensors), device=device)
         places = torch.arange(theta.numel(), device=device)
-
-        def cost(theta):
-            p, at = {}, 0
-            for name, value in tensors.items():
-                p[name] = theta[at:at + value.size].reshape(value.shape)
-                at += value.size
-            return whole(p)
 
         def difference(i):
             step = EPSILON * (places == i)

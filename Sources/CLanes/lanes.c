@@ -2,11 +2,8 @@
 // of its kind, whose vectors are a quarter of today's; here the widest is chosen when the program runs.
 
 #include "CLanes.h"
+#include "instruction_sets.h"
 
-// A product and its sum round once where the machine can, in vectors and in what is left of them alike.
-#pragma STDC FP_CONTRACT ON
-
-#define UNROLL _Pragma("clang loop unroll(full)")
 #define ROW_AT(p, k) ((p)->row_at ? (p)->row_at[k] : (k) * (p)->row_stride)
 #define WEIGHT_AT(p, k) ((p)->weight_at ? (p)->weight_at[k] : (k) * (p)->depth_stride)
 
@@ -79,20 +76,9 @@ int lane_instruction_sets(void) {
   return __builtin_cpu_supports("avx512f") ? 3 : 2;
 }
 
-#define CHOOSE(set, function, ...)                                                                \
-  if (set == 1)                                                                                   \
-    return function##_avx2(__VA_ARGS__);                                                          \
-  if (set == 2)                                                                                   \
-    return function##_avx512(__VA_ARGS__);                                                        \
-  return function##_plain(__VA_ARGS__);
-
 #else
 
 int lane_instruction_sets(void) { return 1; }
-
-#define CHOOSE(set, function, ...)                                                                \
-  (void)set;                                                                                      \
-  return function##_plain(__VA_ARGS__);
 
 #endif
 

@@ -1,11 +1,7 @@
 // Series in a unit's step, formed for neighbouring units side by side.
 
 #include "CLanes.h"
-
-// A product and its sum round once where the machine can.
-#pragma STDC FP_CONTRACT ON
-
-#define UNROLL _Pragma("clang loop unroll(full)")
+#include "instruction_sets.h"
 
 #define BYTES 16
 #define TARGET
@@ -23,19 +19,6 @@
 #define TARGET __attribute__((target("avx512f")))
 #define NAME(name) name##_avx512
 #include "unit_series.h"
-
-#define CHOOSE(set, function, ...)                                                                \
-  if (set == 1)                                                                                   \
-    return function##_avx2(__VA_ARGS__);                                                          \
-  if (set == 2)                                                                                   \
-    return function##_avx512(__VA_ARGS__);                                                        \
-  return function##_plain(__VA_ARGS__);
-
-#else
-
-#define CHOOSE(set, function, ...)                                                                \
-  (void)set;                                                                                      \
-  return function##_plain(__VA_ARGS__);
 
 #endif
 
