@@ -57,7 +57,7 @@ sanitize: setup-test ## Run every test under the address, thread and undefined s
 	@scripts/sanitize
 
 fuzz: setup ## Fuzz the readers of files for SECONDS (60), shared among them
-	@scripts/fuzz $(or $(SECONDS),60)
+	@CONFIGURATION=$(CONFIGURATION) scripts/fuzz $(or $(SECONDS),60)
 
 static: setup ## Build .build/static/gpucheck, which needs glibc only, and its manual page
 	@scripts/static
