@@ -8,52 +8,77 @@
 
 #define MOMENT_TERMS (SERIES_TERMS + 1)
 
-// The cost of a vector of lanes so far, and where it is known.
+// Numbers of a lane in out: in float a second one, for what the first has no room for.
+#ifdef REAL_IS_DOUBLE
+#define MOMENT_PARTS 1
+#else
+#define MOMENT_PARTS 2
+#endif
+
+// The cost of a vector of lanes so far, in two parts, and where it is known. A step back has the same even
+// powers and the opposite odd ones. These make the gradient and are summed with what rounding takes away;
+// the others are smaller by a step's size and come as they are.
 typedef struct {
-  realv high;
-  realv low;
+  realv odd;
+  realv odd_low;
+  realv even;
   maskv is_served;
 } MomentSum;
 
 ALWAYS_INLINE void begin_moments(MomentSum *sum) {
-  sum->high = sum->low = (realv)(0);
-  sum->is_served = sum->high == sum->low;
+  sum->odd = sum->odd_low = sum->even = (realv)(0);
+  sum->is_served = sum->odd == sum->even;
 }
 
 // Adds the cost of a step of each lane's unit in one sample; c: the unit's moments there.
 ALWAYS_INLINE void add_moments(MomentSum *sum, realv d, const realv *c) {
+  const realv square = d * d;
   sum->is_served &= fabs(d) <= c[SERIES_TERMS];
-  add_compensated(&sum->high, &sum->low, sum_series(d, c));
+  sum->even = fma(fma(c[3], square, c[1]), square, sum->even);
+  add_compensated(&sum->odd, &sum->odd_low, fma(fma(c[4], square, c[2]), square, c[0]) * d);
 }
 
-ALWAYS_INLINE realv served_high(const MomentSum *sum) {
-  return SELECT((realv)(NAN), sum->high, sum->is_served);
+// What the sum is for a step forward (sign 1) or back (-1).
+typedef struct {
+  realv high;
+  realv low;
+} Moments;
+
+ALWAYS_INLINE Moments moments_of(const MomentSum *sum, real sign) {
+  Moments m = {sign * sum->odd, sign * sum->odd_low};
+  add_compensated(&m.high, &m.low, sum->even);
+#if MOMENT_PARTS == 1
+  m.high += m.low;
+#endif
+  m.high = SELECT((realv)(NAN), m.high, sum->is_served);
+  return m;
 }
 
 // Puts the lanes of neighbouring units where they stand in out; `step` is from one unit's lane to the
 // next one's. Lanes outside of out, and units beyond the last, are left out.
-static inline void store_moments(const MomentSum *sum, int lane, int step, int units, int lanes,
+static inline void store_moments(Moments m, int lane, int step, int units, int lanes,
                                  global real *out) {
   real high[VECTOR_WIDTH];
   real low[VECTOR_WIDTH];
-  STORE(served_high(sum), 0, high);
-  STORE(sum->low, 0, low);
+  STORE(m.high, 0, high);
+  STORE(m.low, 0, low);
   for (int u = 0; u < VECTOR_WIDTH; u++, lane += step) {
     if (u < units && lane >= 0 && lane < lanes) {
       out[lane] = high[u];
-      out[lanes + lane] = low[u];
+      if (MOMENT_PARTS > 1)
+        out[lanes + lane] = low[u];
     }
   }
 }
 
-// A run of lanes, all components of some units and inputs by one step or two.
+// A run of lanes, all components of some units and inputs by a step or, where there are two, by that
+// and the same back.
 // unit_stride, input_stride: how many lanes lie from one unit or input to the next. origin: the lane of
 // the first of the units, which begin a block, and of the first of the inputs; lanes before 0 and beyond
-// the last are not wanted. out [2, lanes]: high and low. Launch: [shares of the inputs, blocks of units].
+// the last are not wanted. out [MOMENT_PARTS, lanes]. Launch: [shares of the inputs, blocks of units].
 kernel void moments_run(int samples, int ins, int outs, int first_block, int first_input, int inputs,
                         int unit_stride, int input_stride, int origin, int lanes, int steps,
-                        real step0, real step1, global const real *x,
-                        global const real *moments, global real *out) {
+                        real step, global const real *x, global const real *moments, global real *out) {
   const int block = first_block + get_global_id(1);
   const int unit_lane = origin + (int)get_global_id(1) * VECTOR_WIDTH * unit_stride;
   const int units = outs - block * VECTOR_WIDTH;
@@ -63,10 +88,8 @@ kernel void moments_run(int samples, int ins, int outs, int first_block, int fir
   const int share = get_global_id(0);
   const int end = (int)((long)inputs * (share + 1) / shares);
   for (int i = (int)((long)inputs * share / shares); i < end; i++) {
-    MomentSum sum0;
-    MomentSum sum1;
-    begin_moments(&sum0);
-    begin_moments(&sum1);
+    MomentSum sum;
+    begin_moments(&sum);
     for (int s = 0; s < samples; s++) {
       const real factor = x == 0 ? (real)(1) : x[s * ins + first_input + i];
       // Nothing moves in a sample whose input is 0.
@@ -76,18 +99,17 @@ kernel void moments_run(int samples, int ins, int outs, int first_block, int fir
 #pragma unroll
       for (int k = 0; k < MOMENT_TERMS; k++)
         c[k] = LOAD(s * MOMENT_TERMS + k, table);
-      add_moments(&sum0, (realv)(step0 * factor), c);
-      add_moments(&sum1, (realv)(step1 * factor), c);
+      add_moments(&sum, (realv)(step * factor), c);
     }
     const int lane = unit_lane + i * input_stride;
-    store_moments(&sum0, lane, unit_stride, units, lanes, out);
+    store_moments(moments_of(&sum, 1), lane, unit_stride, units, lanes, out);
     if (steps > 1)
-      store_moments(&sum1, lane + 1, unit_stride, units, lanes, out);
+      store_moments(moments_of(&sum, -1), lane + 1, unit_stride, units, lanes, out);
   }
 }
 
 // Lanes of any components: unit_divisor, outs, input_divisor and ins say of which unit and input each is,
-// as LaneIndex does. components, moves: [lanes]; out [2, lanes]: high and low. Launch: [lane vectors].
+// as LaneIndex does. components, moves: [lanes]; out [MOMENT_PARTS, lanes]. Launch: [lane vectors].
 kernel void moments_listed(int lane_vectors, int samples, int ins, int outs, int unit_divisor,
                            int input_divisor, global const int *components,
                            global const real *moves, global const real *x,
@@ -108,6 +130,8 @@ kernel void moments_listed(int lane_vectors, int samples, int ins, int outs, int
       c[k] = gather(moments, (s * MOMENT_TERMS + k) * VECTOR_WIDTH, 1, at);
     add_moments(&sum, step * factor, c);
   }
-  STORE(served_high(&sum), g, out);
-  STORE(sum.low, lane_vectors + g, out);
+  const Moments m = moments_of(&sum, 1);
+  STORE(m.high, g, out);
+  if (MOMENT_PARTS > 1)
+    STORE(m.low, lane_vectors + g, out);
 }

@@ -107,32 +107,33 @@ __attribute__((unused)) TARGET static void NAME(moments)(ptrdiff_t samples, cons
                                                          ptrdiff_t x_stride, const REAL *moments,
                                                          REAL step, REAL *out) {
   for (ptrdiff_t lane = 0; lane < LANE_SERIES_LANES; lane += WIDTH) {
-    NAME(vector) high = {0}, low = {0};
-    NAME(mask) is_served = (high == low);
+    NAME(vector) odd = {0}, odd_low = {0}, even = {0};
+    NAME(mask) is_served = (odd == even);
     for (ptrdiff_t s = 0; s < samples; s++) {
       const REAL d = step * x[s * x_stride];
       if (d == 0)
         continue;
+      const REAL square = d * d;
       const REAL *const c = moments + s * (LANE_SERIES_TERMS + 1) * LANE_SERIES_LANES + lane;
 #define TERM(n) CONSTANT_VECTOR(c + (n) * LANE_SERIES_LANES)
       is_served &= (TERM(LANE_SERIES_TERMS) >= (d < 0 ? -d : d));
-      NAME(vector) term = TERM(4) * d + TERM(3);
-      term = term * d + TERM(2);
-      term = term * d + TERM(1);
-      term = term * d + TERM(0);
+      even += (TERM(3) * square + TERM(1)) * square;
+      NAME(vector) term = TERM(4) * square + TERM(2);
+      term = term * square + TERM(0);
 #undef TERM
       term = term * d;
       // Knuth's sum of two, with what rounding took away.
-      const NAME(vector) sum = high + term;
-      const NAME(vector) second = sum - high;
+      const NAME(vector) sum = odd + term;
+      const NAME(vector) second = sum - odd;
       const NAME(vector) first = sum - second;
       const NAME(vector) lost = term - second;
-      low += (high - first) + lost;
-      high = sum;
+      odd_low += (odd - first) + lost;
+      odd = sum;
     }
     // All bits set are a NaN.
-    VECTOR(out + lane) = (NAME(vector))((NAME(mask))high | ~is_served);
-    VECTOR(out + LANE_SERIES_LANES + lane) = low;
+    VECTOR(out + lane) = (NAME(vector))((NAME(mask))odd | ~is_served);
+    VECTOR(out + LANE_SERIES_LANES + lane) = odd_low;
+    VECTOR(out + 2 * LANE_SERIES_LANES + lane) = even;
   }
 }
 

@@ -8,6 +8,9 @@ package enum MomentKernels {
   /// Numbers for each unit and sample: the terms of the series, and the largest step that they serve.
   package static let terms = 6
 
+  /// Numbers of a lane in what the kernels give, to be added up.
+  package static func parts(_ precision: Precision) -> Int { precision == .f64 ? 1 : 2 }
+
   /// A layer, and where its components stand.
   package struct Layer {
     package var samples: Int
@@ -41,7 +44,7 @@ package enum MomentKernels {
     ///   - origin: the lane of the first unit of the block and of the first of the inputs, among those
     ///     wanted.
     ///   - lanes: how many are wanted.
-    ///   - moves: one or two.
+    ///   - moves: those that `serves` says.
     package init(
       _ layer: Layer, firstBlock: Int, inputs: Range<Int>, origin: Int, lanes: Int,
       moves: [Double], out: Buffer
@@ -50,9 +53,13 @@ package enum MomentKernels {
         .int(layer.samples), .int(layer.ins), .int(layer.outs), .int(firstBlock),
         .int(inputs.lowerBound), .int(inputs.count), .int(moves.count * layer.unitStride),
         .int(moves.count * layer.inputStride), .int(origin), .int(lanes), .int(moves.count),
-        .real(moves.first ?? 0), .real(moves.last ?? 0), layer.x, .buffer(layer.moments),
-        .buffer(out),
+        .real(moves.first ?? 0), layer.x, .buffer(layer.moments), .buffer(out),
       ]
+    }
+
+    /// Whether the kernel takes such moves of each component: one, or one and the same back.
+    package static func serves(_ moves: [Double]) -> Bool {
+      moves.count == 1 || (moves.count == 2 && moves[0] == -moves[1])
     }
   }
 

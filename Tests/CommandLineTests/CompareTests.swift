@@ -90,10 +90,10 @@ struct CompareTests {
       at: Program.repository.appendingPathComponent("kernels"), to: copy)
     let file = copy.appendingPathComponent("moments.cl")
     let parts = try String(contentsOf: file, encoding: .utf8)
-      .components(separatedBy: "(realv)(step0 * factor)")
+      .components(separatedBy: "(realv)(step * factor)")
     try #require(parts.count == 2, "moments.cl has changed")
     // In the layer that has 32 units.
-    try parts.joined(separator: "(realv)(step0 * factor * (outs > 10 ? 1.0001f : 1))")
+    try parts.joined(separator: "(realv)(step * factor * (outs > 10 ? 1.0001f : 1))")
       .write(to: file, atomically: true, encoding: .utf8)
 
     let output = folder["comparison.txt"]

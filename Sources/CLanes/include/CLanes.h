@@ -48,10 +48,11 @@ ptrdiff_t lane_series_f64(int set, ptrdiff_t elements, double limit, const doubl
 ptrdiff_t lane_series_f32(int set, ptrdiff_t elements, float limit, const float *_Nonnull c,
                           ptrdiff_t stride, float *_Nonnull d);
 
-/// The compensated sum over samples of what a step makes of the cost in LANE_SERIES_LANES units: the step
-/// times x(s x_stride), in the series of the unit and sample. moments [samples, LANE_SERIES_TERMS + 1,
-/// LANE_SERIES_LANES]: the terms, and the largest |d| that they serve. out [2, LANE_SERIES_LANES]: high and
-/// low; NaN where a sample's step is larger.
+/// The sums over samples of what a step makes of the cost in LANE_SERIES_LANES units: the step times
+/// x(s x_stride), in the series of the unit and sample. moments [samples, LANE_SERIES_TERMS + 1,
+/// LANE_SERIES_LANES]: the terms, and the largest |d| that they serve. out [3, LANE_SERIES_LANES]: the odd
+/// powers' sum, what rounding took from it, and the even powers' sum; the same step back has the first two
+/// with the other sign. NaN where a sample's step is larger.
 void lane_moments_f64(int set, ptrdiff_t samples, const double *_Nonnull x, ptrdiff_t x_stride,
                       const double *_Nonnull moments, double step, double *_Nonnull out);
 void lane_moments_f32(int set, ptrdiff_t samples, const float *_Nonnull x, ptrdiff_t x_stride,

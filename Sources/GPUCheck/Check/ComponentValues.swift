@@ -33,9 +33,12 @@ package struct ComponentValues: Sendable {
   }
 
   /// Sets the values of those components that lie in a range, each by its place in the range.
+  @inline(__always)
   mutating func fill(_ range: Range<Int>, with value: (Int) -> Double) {
     guard let components else {
-      for (place, component) in range.enumerated() { values[component] = value(place) }
+      values.withUnsafeMutableBufferPointer { values in
+        for (place, component) in range.enumerated() { values[component] = value(place) }
+      }
       return
     }
     var at = Self.firstPlace(in: components, from: range.lowerBound)

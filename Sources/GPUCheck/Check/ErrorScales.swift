@@ -33,9 +33,12 @@ package struct ErrorScales: Sendable {
     let walk = { @Sendable (at: Int) in
       var deviations = none
       Self.walk(baseline, sources[at]) { segment, adjoint in
-        deviations.fill(segment) {
-          let (gradient, variance) = (adjoint.gradient[$0], adjoint.variance[$0])
-          return (variance + unitVariance * gradient * gradient).squareRoot()
+        adjoint.gradient.withUnsafeBufferPointer { gradient in
+          adjoint.variance.withUnsafeBufferPointer { variance in
+            deviations.fill(segment) {
+              (variance[$0] + unitVariance * gradient[$0] * gradient[$0]).squareRoot()
+            }
+          }
         }
       }
       found.withLock { $0[at] = deviations }

@@ -94,7 +94,7 @@ private final class CPUMoments<T: LaneReal>: Sendable {
           for lane in task * values.count / tasks..<(task + 1) * values.count / tasks {
             let (unit, input) = entry.place(of: Int(components[lane]))
             Self.sum(layer, unit / Self.width, input, T(moves[lane])) { sum in
-              values[lane] = sum(unit % Self.width)
+              values[lane] = sum(unit % Self.width, 1)
             }
           }
         }
@@ -117,31 +117,42 @@ private final class CPUMoments<T: LaneReal>: Sendable {
     let first = block * width
     let units =
       max(first, rectangle.units.lowerBound)..<min(first + width, rectangle.units.upperBound)
+    // A step and the same back are one sum.
+    let isThereAndBack = moves.count == 2 && MomentKernels.Run.serves(moves)
+    let steps = isThereAndBack ? [moves[0]] : moves
     for input in rectangle.inputs {
-      for (number, move) in moves.enumerated() {
-        sum(layer, block, input, T(move)) { sum in
+      for (number, step) in steps.enumerated() {
+        sum(layer, block, input, T(step)) { sum in
+          func put(_ value: Double, _ lane: Int) {
+            if values.indices.contains(lane) { values[lane] = value }
+          }
           for unit in units {
             let lane = rectangle.lane(unit: unit, input: input) + number
-            if values.indices.contains(lane) { values[lane] = sum(unit - first) }
+            put(sum(unit - first, 1), lane)
+            if isThereAndBack { put(sum(unit - first, -1), lane + 1) }
           }
         }
       }
     }
   }
 
-  /// The chain's term for a step of one input's weight to each unit of a block.
+  /// The chain's term for a step of one input's weight to each unit of a block, forward (1) or back (-1).
   @inline(__always)
   private static func sum(
-    _ layer: Layer, _ block: Int, _ input: Int, _ step: T, _ body: ((Int) -> Double) -> Void
+    _ layer: Layer, _ block: Int, _ input: Int, _ step: T,
+    _ body: ((_ unit: Int, _ sign: Double) -> Double) -> Void
   ) {
     let entry = layer.entry
     let size = entry.samples * MomentKernels.terms * width
-    withUnsafeTemporaryAllocation(of: T.self, capacity: 2 * width) { sums in
+    withUnsafeTemporaryAllocation(of: T.self, capacity: 3 * width) { sums in
       guard let out = sums.baseAddress else { return }
       T.moments(
         laneInstructionSet, samples: entry.samples, layer.x.start + (entry.isBias ? 0 : input),
         stride: entry.isBias ? 0 : entry.ins, layer.moments.start + block * size, step: step, out)
-      body { entry.factor * (Double(out[$0]) + Double(out[width + $0])) }
+      body { unit, sign in
+        let odd = Double(out[unit]) + Double(out[width + unit])
+        return entry.factor * (sign * odd + Double(out[2 * width + unit]))
+      }
     }
   }
 }

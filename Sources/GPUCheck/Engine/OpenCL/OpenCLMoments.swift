@@ -134,10 +134,11 @@ private final class MomentStream: @unchecked Sendable {
     let layer = MomentKernels.Layer(
       samples: entry.samples, ins: entry.ins, outs: entry.outs, unitStride: entry.unitStride,
       inputStride: entry.inputStride, x: entry.isBias ? .none : .buffer(inputs), moments: moments)
-    // The kernel takes two steps of a component at most.
-    if let run = batch.run, run.moves.count <= 2, let rectangle = MomentRectangle(run, entry) {
+    if let run = batch.run, MomentKernels.Run.serves(run.moves),
+      let rectangle = MomentRectangle(run, entry)
+    {
       let lanes = batch.count
-      let out = try buffer(&out, 2 * lanes * precision.bytes)
+      let out = try buffer(&out, parts * lanes * precision.bytes)
       let (first, inputs) = (rectangle.units.lowerBound / width, rectangle.inputs)
       let blocks = (rectangle.units.upperBound - 1) / width + 1 - first
       let arguments = MomentKernels.Run(
@@ -150,7 +151,7 @@ private final class MomentStream: @unchecked Sendable {
     }
     let lanes = LaneSizing.roundUp(batch.count, to: width)
     let filler = lanes - batch.count
-    let out = try buffer(&out, 2 * lanes * precision.bytes)
+    let out = try buffer(&out, parts * lanes * precision.bytes)
     // Zeros at first: whatever becomes of a write, kernels find components that there are.
     let components = try buffer(&components, lanes * MemoryLayout<Int32>.stride, isZero: true)
     let moves = try buffer(&moves, lanes * precision.bytes)
@@ -190,15 +191,27 @@ private final class MomentStream: @unchecked Sendable {
     profile.add(
       arguments.kernel, seconds: try event.seconds(),
       multiplyAdds: Double(lanes * entry.samples * StepSeries.order),
-      bytes: Double(2 * lanes * precision.bytes))
+      bytes: Double(parts * lanes * precision.bytes))
   }
 
-  /// factor·(high + low) of the first lanes, of sums `[2, lanes]`.
+  private var parts: Int { MomentKernels.parts(precision) }
+
+  /// The first lanes' sums, of `[parts, lanes]`, times a factor.
   private func sums(_ out: Buffer, lanes: Int, _ factor: Double, count: Int) throws -> [Double] {
-    let bytes = 2 * lanes * precision.bytes
+    if precision == .f64 {
+      return try [Double](unsafeUninitializedCapacity: count) { values, filled in
+        try queue.read(
+          out,
+          into: UnsafeMutableRawBufferPointer(
+            UnsafeMutableBufferPointer(rebasing: values[..<count])))
+        for lane in 0..<count { values[lane] *= factor }
+        filled = count
+      }
+    }
+    let bytes = parts * lanes * precision.bytes
     if staging.byteCount < bytes { staging = LaneStaging(pieces: [bytes]) }
     staging.clear()
-    let sums = try StagedReals(staging, count: 2 * lanes, precision)
+    let sums = try StagedReals(staging, count: parts * lanes, precision)
     try queue.read(out, into: sums.bytes)
     var values = [Double](repeating: 0, count: count)
     sums.addSums(factor, lanes: lanes, .asTheyCome, to: &values)
