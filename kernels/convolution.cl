@@ -10,112 +10,195 @@
   int lane_vectors, int samples, int channels, int pixels, int filters, int groups, int taps,     \
       int positions
 
-// The terms of a block of filters go in parts: all taps of some channels (CONVOLUTION_DEPTH terms) or, of a
-// window with more than CONVOLUTION_TAPS taps, so many of one channel. Where lanes are explicit vectors the
-// weights of a part are copied to where they are read in order, and the taps that do not read the padding
-// are looked for once a position, not once a channel.
-#if VECTOR_WIDTH == 1
-#define CONVOLUTION_DEPTH INT_MAX
-#define CONVOLUTION_TAPS INT_MAX
-#define PART_WEIGHT(i, c, t) row[i][(first_channel + (c)) * taps + first_tap + (t)]
-#define PART_TAP(j) j
-#define PART_SOURCE(j) pixel[(first_tap + (j)) * positions + p]
-#else
-#define CONVOLUTION_DEPTH 256
-#define CONVOLUTION_TAPS 64
-#define PART_WEIGHT(i, c, t) packed[((c) * part_taps + (t)) * CONVOLUTION_ROWS + (i)]
-#define PART_TAP(j) tap_at[j]
-#define PART_SOURCE(j) source_at[j]
-#endif
-
-// x moves, W is a table; serves differences and values. Each work-item holds a block of
-// CONVOLUTION_ROWS filters of a group and two lane vectors in registers, for some positions one after
-// the other.
+// x moves, W is a table; serves differences and values. Each work-item takes filters_each filters of a
+// group, of which it holds a block of CONVOLUTION_ROWS and two lane vectors in registers, for some
+// positions. Filters beyond the last repeat it, so that the block is always whole; they are not stored.
 // Launch: [lane vectors / 2, samples * ceil(positions / CONVOLUTION_POSITIONS), groups * ceil(filters
-// of a group / CONVOLUTION_ROWS)], as rows_first says (lanes.cl).
+// of a group / filters_each)], as rows_first says (lanes.cl).
 #define CONVOLUTION_INPUT_ARGUMENTS                                                               \
   CONVOLUTION_EXTENTS, int rows_first, global const int *pixel, global const real *w,             \
       global const real *in, global real *out
 
-kernel void convolution_input(CONVOLUTION_INPUT_ARGUMENTS) {
+// Adds the products of a lane vector, at a pointer, and of the next one with the weights of a block of
+// filters i.
+#define ADD_CONVOLUTION_TERM(vectors, weight)                                                     \
+  {                                                                                               \
+    const realv left = LOAD(0, vectors);                                                          \
+    const realv right = LOAD(1, vectors);                                                         \
+    _Pragma("unroll") for (int i = 0; i < CONVOLUTION_ROWS; i++) {                                \
+      const realv factor = (realv)(weight);                                                       \
+      sum[i][0] = fma(factor, left, sum[i][0]);                                                   \
+      sum[i][1] = fma(factor, right, sum[i][1]);                                                  \
+    }                                                                                             \
+  }
+
+#if VECTOR_WIDTH == 1
+kernel void convolution_input(CONVOLUTION_INPUT_ARGUMENTS, int filters_each) {
   const int g = LANE_ID(rows_first) * 2;
   const int per_group = filters / groups;
-  const int blocks = (per_group + CONVOLUTION_ROWS - 1) / CONVOLUTION_ROWS;
-  const int group = ROW_ID(rows_first) / blocks;
-  const int first = ROW_ID(rows_first) % blocks * CONVOLUTION_ROWS;
+  const int shares = (per_group + filters_each - 1) / filters_each;
+  const int group = ROW_ID(rows_first) / shares;
+  const int begin = ROW_ID(rows_first) % shares * filters_each;
+  const int end = min(begin + filters_each, per_group);
   const int parts = (positions + CONVOLUTION_POSITIONS - 1) / CONVOLUTION_POSITIONS;
   const int s = get_global_id(1) / parts;
   const int first_position = get_global_id(1) % parts * CONVOLUTION_POSITIONS;
   const int last_position = min(first_position + CONVOLUTION_POSITIONS, positions);
   const int depth = channels / groups;
   const size_t moving = (size_t)(s * channels + group * depth) * pixels;
-  const size_t result = (size_t)(s * filters + group * per_group + first) * positions;
-  // Filters beyond the group's last repeat it, so that the block is always whole; they are not stored.
-  global const real *row[CONVOLUTION_ROWS];
+  for (int first = begin; first < end; first += CONVOLUTION_ROWS) {
+    global const real *row[CONVOLUTION_ROWS];
 #pragma unroll
-  for (int i = 0; i < CONVOLUTION_ROWS; i++)
-    row[i] = w + (size_t)(group * per_group + min(first + i, per_group - 1)) * depth * taps;
-#if VECTOR_WIDTH > 1
-  real packed[CONVOLUTION_ROWS * CONVOLUTION_DEPTH];
-  int tap_at[CONVOLUTION_TAPS];
-  int source_at[CONVOLUTION_TAPS];
-#endif
-  const int most_channels = taps <= CONVOLUTION_TAPS ? max(CONVOLUTION_DEPTH / taps, 1) : 1;
-  int first_channel = 0;
-  int first_tap = 0;
-  do {
-    const int part_channels = min(most_channels, depth - first_channel);
-    const int part_taps = min(CONVOLUTION_TAPS, taps - first_tap);
-#if VECTOR_WIDTH > 1
-    for (int c = 0; c < part_channels; c++)
-      for (int t = 0; t < part_taps; t++)
-        for (int i = 0; i < CONVOLUTION_ROWS; i++)
-          PART_WEIGHT(i, c, t) = row[i][(first_channel + c) * taps + first_tap + t];
-#endif
+    for (int i = 0; i < CONVOLUTION_ROWS; i++)
+      row[i] = w + (size_t)(group * per_group + min(first + i, end - 1)) * depth * taps;
+    const size_t result = (size_t)(s * filters + group * per_group + first) * positions;
     for (int p = first_position; p < last_position; p++) {
       realv sum[CONVOLUTION_ROWS][2];
 #pragma unroll
-      for (int i = 0; i < CONVOLUTION_ROWS; i++) {
-        const size_t at = (result + (size_t)i * positions + p) * lane_vectors + g;
+      for (int i = 0; i < CONVOLUTION_ROWS; i++)
         sum[i][0] = sum[i][1] = (realv)(0);
-        if (first_channel + first_tap > 0 && first + i < per_group) {
-          sum[i][0] = LOAD(at, out);
-          sum[i][1] = LOAD(at + 1, out);
-        }
-      }
-      int found = part_taps;
-#if VECTOR_WIDTH > 1
-      found = 0;
-      for (int t = 0; t < part_taps; t++) {
-        tap_at[found] = t;
-        source_at[found] = pixel[(first_tap + t) * positions + p];
-        found += source_at[found] >= 0;
-      }
-#endif
-      for (int c = 0; c < part_channels; c++) {
-        const size_t channel = moving + (size_t)(first_channel + c) * pixels;
-        for (int j = 0; j < found; j++) {
-          const int t = PART_TAP(j);
-          const int source = PART_SOURCE(j);
-          if (VECTOR_WIDTH == 1 && source < 0)
+      for (int c = 0; c < depth; c++) {
+        for (int t = 0; t < taps; t++) {
+          const int source = pixel[t * positions + p];
+          if (source < 0)
             continue;
-          const size_t at = (channel + source) * lane_vectors + g;
-          const realv left = LOAD(at, in);
-          const realv right = LOAD(at + 1, in);
-#pragma unroll
-          for (int i = 0; i < CONVOLUTION_ROWS; i++) {
-            const realv weight = (realv)(PART_WEIGHT(i, c, t));
-            sum[i][0] = fma(weight, left, sum[i][0]);
-            sum[i][1] = fma(weight, right, sum[i][1]);
-          }
+          const size_t at = (moving + (size_t)c * pixels + source) * lane_vectors + g;
+          ADD_CONVOLUTION_TERM(in + at, row[i][c * taps + t])
         }
       }
 #pragma unroll
       for (int i = 0; i < CONVOLUTION_ROWS; i++) {
         const size_t at = (result + (size_t)i * positions + p) * lane_vectors + g;
-        if (first + i < per_group) {
+        if (first + i < end) {
           STORE(sum[i][0], at, out);
           STORE(sum[i][1], at + 1, out);
+        }
+      }
+    }
+  }
+}
+#else
+
+// Terms go in parts: all taps of some channels (CONVOLUTION_DEPTH terms) or, of a window with more than
+// CONVOLUTION_TAPS taps, so many of one channel. The weights of a part are copied to where they are read
+// in order and, where the positions' windows reach over CONVOLUTION_PATCH pixels at most, so are those
+// pixels: in images the lanes of a pixel lie far from those of the next channel's, often a power of two.
+#define CONVOLUTION_DEPTH 256
+#define CONVOLUTION_TAPS 64
+#define CONVOLUTION_PATCH 1024
+
+// Of a position, its taps that do not read the padding: where each one's weights are in a channel's, and
+// its lanes.
+typedef struct {
+  int count;
+  int weight_at[CONVOLUTION_TAPS];
+  int lane_at[CONVOLUTION_TAPS];
+} ConvolutionTaps;
+
+// Adds the terms of a part, whose channels' lanes stand so far apart from a pointer on.
+#define ADD_CONVOLUTION_PART(space, first, stride)                                                \
+  {                                                                                               \
+    space const real *lanes = first;                                                              \
+    const real *weights = packed;                                                                 \
+    const int count = tap->count;                                                                 \
+    for (int c = 0; c < part_channels; c++) {                                                     \
+      for (int j = 0; j < count; j++)                                                             \
+        ADD_CONVOLUTION_TERM(lanes + tap->lane_at[j], weights[tap->weight_at[j] + i])             \
+      lanes += stride;                                                                            \
+      weights += part_taps * CONVOLUTION_ROWS;                                                    \
+    }                                                                                             \
+  }
+
+kernel void convolution_input(CONVOLUTION_INPUT_ARGUMENTS, int filters_each) {
+  const int g = LANE_ID(rows_first) * 2;
+  const int per_group = filters / groups;
+  const int shares = (per_group + filters_each - 1) / filters_each;
+  const int group = ROW_ID(rows_first) / shares;
+  const int begin = ROW_ID(rows_first) % shares * filters_each;
+  const int end = min(begin + filters_each, per_group);
+  const int parts = (positions + CONVOLUTION_POSITIONS - 1) / CONVOLUTION_POSITIONS;
+  const int s = get_global_id(1) / parts;
+  const int first_position = get_global_id(1) % parts * CONVOLUTION_POSITIONS;
+  const int last_position = min(first_position + CONVOLUTION_POSITIONS, positions);
+  const int depth = channels / groups;
+  const size_t moving = (size_t)(s * channels + group * depth) * pixels;
+  ConvolutionTaps tap_of[CONVOLUTION_POSITIONS];
+  real packed[CONVOLUTION_ROWS * CONVOLUTION_DEPTH];
+  real patch[2 * VECTOR_WIDTH * CONVOLUTION_PATCH];
+  int first_channel = 0;
+  int first_tap = 0;
+  do {
+    const int part_taps = min(CONVOLUTION_TAPS, taps - first_tap);
+    int low = pixels;
+    int high = -1;
+    for (int t = first_tap; t < first_tap + part_taps; t++)
+      for (int p = first_position; p < last_position; p++) {
+        const int source = pixel[t * positions + p];
+        low = source < 0 ? low : min(low, source);
+        high = max(high, source);
+      }
+    const int reach = max(high - low + 1, 1);
+    const bool is_patch = reach <= CONVOLUTION_PATCH;
+    for (int p = first_position; p < last_position; p++) {
+      ConvolutionTaps *const tap = tap_of + (p - first_position);
+      tap->count = 0;
+      for (int t = 0; t < part_taps; t++) {
+        const int source = pixel[(first_tap + t) * positions + p];
+        if (source < 0)
+          continue;
+        tap->weight_at[tap->count] = t * CONVOLUTION_ROWS;
+        tap->lane_at[tap->count] =
+            is_patch ? 2 * VECTOR_WIDTH * (source - low) : VECTOR_WIDTH * lane_vectors * source;
+        tap->count++;
+      }
+    }
+    const int most =
+        min(CONVOLUTION_DEPTH / part_taps, is_patch ? CONVOLUTION_PATCH / reach : INT_MAX);
+    // Parts of about the same size.
+    const int left = depth - first_channel;
+    const int part_channels = part_taps < taps ? 1 : left / ((left + most - 1) / most);
+    const size_t start = (moving + (size_t)first_channel * pixels) * lane_vectors + g;
+    if (is_patch)
+      for (int c = 0; c < part_channels; c++)
+        for (int i = 0; i < reach; i++) {
+          const size_t at = start + ((size_t)c * pixels + low + i) * lane_vectors;
+          const int to = 2 * (c * reach + i);
+          STORE(LOAD(at, in), to, patch);
+          STORE(LOAD(at + 1, in), to + 1, patch);
+        }
+    for (int first = begin; first < end; first += CONVOLUTION_ROWS) {
+      for (int i = 0; i < CONVOLUTION_ROWS; i++) {
+        const int filter = group * per_group + min(first + i, end - 1);
+        global const real *const row =
+            w + ((size_t)filter * depth + first_channel) * taps + first_tap;
+        for (int k = 0; k < part_channels * part_taps; k++)
+          packed[k * CONVOLUTION_ROWS + i] = row[k];
+      }
+      const size_t result = (size_t)(s * filters + group * per_group + first) * positions;
+      for (int p = first_position; p < last_position; p++) {
+        realv sum[CONVOLUTION_ROWS][2];
+#pragma unroll
+        for (int i = 0; i < CONVOLUTION_ROWS; i++) {
+          const size_t at = (result + (size_t)i * positions + p) * lane_vectors + g;
+          sum[i][0] = sum[i][1] = (realv)(0);
+          if (first_channel + first_tap > 0 && first + i < end) {
+            sum[i][0] = LOAD(at, out);
+            sum[i][1] = LOAD(at + 1, out);
+          }
+        }
+        const ConvolutionTaps *const tap = tap_of + (p - first_position);
+        if (is_patch)
+          ADD_CONVOLUTION_PART(private, patch, 2 * VECTOR_WIDTH * reach)
+        else
+          ADD_CONVOLUTION_PART(global, in + start * VECTOR_WIDTH,
+                               (size_t)pixels * lane_vectors * VECTOR_WIDTH)
+#pragma unroll
+        for (int i = 0; i < CONVOLUTION_ROWS; i++) {
+          const size_t at = (result + (size_t)i * positions + p) * lane_vectors + g;
+          if (first + i < end) {
+            STORE(sum[i][0], at, out);
+            STORE(sum[i][1], at + 1, out);
+          }
         }
       }
     }
@@ -126,6 +209,7 @@ kernel void convolution_input(CONVOLUTION_INPUT_ARGUMENTS) {
     }
   } while (first_channel < depth);
 }
+#endif
 
 // W moves, and x too unless in is null: adds (x + dx) dW, or forms values where use_table is 0 and
 // x moves. Launch: [lane vectors, workers over the elements of y].

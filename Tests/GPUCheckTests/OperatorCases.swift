@@ -269,7 +269,31 @@ extension OperatorCase {
         strides: [1, 1], dilations: [1, 1], padding: [(0, 0), (1, 0)], groups: 3)),
   ]
 
-  private static let convolutions: [OperatorCase] = windows.flatMap { window in
+  /// Those that kernels take in parts: their taps, their channels, or pixels too far apart to be copied.
+  private static let largeWindows: [Window] = [
+    Window(
+      name: "of many taps", x: [1, 2, 75], w: [7, 2, 70],
+      form: ConvolutionForm(strides: [1], dilations: [1], padding: [(0, 30)])),
+    Window(
+      name: "of many channels", x: [2, 40, 5], w: [7, 40, 7],
+      form: ConvolutionForm(strides: [1], dilations: [1], padding: [(2, 3)])),
+    Window(
+      name: "far apart", x: [1, 1, 1130], w: [7, 1, 2],
+      form: ConvolutionForm(strides: [2], dilations: [1100], padding: [(3, 0)])),
+  ]
+
+  private static let convolutions: [OperatorCase] =
+    smallConvolutions
+    + largeWindows.map { window in
+      // All of x moves by one step: lanes of its every element would take minutes.
+      OperatorCase(name: "convolution \(window.name), x", parameters: [[3]]) { c in
+        let shared = try c.apply(.gather(.mean(of: [3]), .sum), c.single(0))
+        let moving = try c.apply(.combine(.add), c.constant(window.x), shared)
+        return try c.apply(.convolution(window.form), moving, c.constant(window.w))
+      }
+    }
+
+  private static let smallConvolutions: [OperatorCase] = windows.flatMap { window in
     let convolution = Operator.convolution(window.form)
     let (x, w) = (window.x, window.w)
     return [

@@ -26,8 +26,8 @@ extension Convolution {
 
 /// The launches of the kernels of kernels/convolution.cl.
 private struct ConvolutionLaunch {
-  /// CONVOLUTION_ROWS and CONVOLUTION_POSITIONS of convolution.cl: the filters of one work-item, and
-  /// how often.
+  /// CONVOLUTION_ROWS and CONVOLUTION_POSITIONS of convolution.cl: the filters that a work-item has in
+  /// registers, and how many positions it takes.
   static let (rows, positions) = (6, 16)
 
   let call: KernelCall
@@ -45,7 +45,6 @@ private struct ConvolutionLaunch {
   private var slice: Int { size.samples * size.positions }
 
   var input: Launch {
-    let blocks = (size.perGroup + Self.rows - 1) / Self.rows
     let rowsFirst = rowsFirst
     let others: [KernelArgument] = [
       .int(rowsFirst ? 1 : 0), call.integers(0), call.coefficient(1), call.input(0),
@@ -56,10 +55,16 @@ private struct ConvolutionLaunch {
         arguments(tile.kernel("convolution_tile"), others), columns: slice * call.laneVectors,
         batches: size.groups, outs: size.perGroup, call.precision)
     }
+    // A work-item takes as many filters as leave work for all: it copies what they read once.
+    let blocks = (size.perGroup + Self.rows - 1) / Self.rows
+    let shares = call.shares(of: blocks, beside: call.laneVectors / 2 * parts * size.groups)
+    let filtersEach = (blocks + shares - 1) / shares * Self.rows
     return launch(
-      "convolution_input", others,
+      "convolution_input", others + [.int(filtersEach)],
       KernelCall.global(
-        call.laneVectors, parts: parts, blocks: size.groups * blocks, rowsFirst: rowsFirst))
+        call.laneVectors, parts: parts,
+        blocks: size.groups * ((size.perGroup + filtersEach - 1) / filtersEach),
+        rowsFirst: rowsFirst))
   }
 
   private var parts: Int {

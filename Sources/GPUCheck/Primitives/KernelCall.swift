@@ -30,6 +30,14 @@ package struct KernelCall {
     return [laneVectors, workers]
   }
 
+  /// Among how many work-items so many blocks of a product's rows are shared, where there are so many
+  /// work-items for each: one each where work-items run side by side, and few where they run one after the
+  /// other and are enough for all cores.
+  package func shares(of blocks: Int, beside others: Int) -> Int {
+    guard vectorWidth > 1 else { return blocks }
+    return max(1, min(blocks, wantedWorkItems / (16 * max(others, 1))))
+  }
+
   /// Whether work-items of a product's launch go through the rows of a table first (LANE_ID of lanes.cl):
   /// where they run one after the other, and a cache holds the table beside what moves.
   package func takesRowsFirst(tableElements: Int) -> Bool {
