@@ -13,7 +13,7 @@ import processes
 HERE = Path(__file__).resolve().parent
 NAMES = [*export_net.NETWORKS, *models.NAMES]
 # On so many components of each tensor a check measures truncation, with two
-# more lanes for each (docs/inspect.md).
+# more lanes for each, and of a sample on a quarter (docs/inspect.md).
 TRUNCATION = 256
 
 
@@ -47,7 +47,10 @@ class Case:
     def lanes(self, checked):
         """Lanes by tensor, in pairs, of a check of so many components of
         each."""
-        return {name: count + min(count, TRUNCATION)
+        if checked == self.counts:
+            return {name: count + min(count, TRUNCATION)
+                    for name, count in checked.items()}
+        return {name: count + min(count, TRUNCATION, max(2, count // 4))
                 for name, count in checked.items()}
 
     def flops(self, checked):
