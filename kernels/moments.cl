@@ -38,30 +38,28 @@ ALWAYS_INLINE void add_moments(MomentSum *sum, realv d, const realv *c) {
   add_compensated(&sum->odd, &sum->odd_low, fma(fma(c[4], square, c[2]), square, c[0]) * d);
 }
 
-// What the sum is for a step forward (sign 1) or back (-1).
-typedef struct {
-  realv high;
-  realv low;
-} Moments;
-
-ALWAYS_INLINE Moments moments_of(const MomentSum *sum, real sign) {
-  Moments m = {sign * sum->odd, sign * sum->odd_low};
-  add_compensated(&m.high, &m.low, sum->even);
+// What the sum is for a step forward (sign 1) or back (-1), as high + low.
+ALWAYS_INLINE void moments_of(const MomentSum *sum, real sign, realv *high, realv *low) {
+  *high = sign * sum->odd;
+  *low = sign * sum->odd_low;
+  add_compensated(high, low, sum->even);
 #if MOMENT_PARTS == 1
-  m.high += m.low;
+  *high += *low;
 #endif
-  m.high = SELECT((realv)(NAN), m.high, sum->is_served);
-  return m;
+  *high = SELECT((realv)(NAN), *high, sum->is_served);
 }
 
 // Puts the lanes of neighbouring units where they stand in out; `step` is from one unit's lane to the
 // next one's. Lanes outside of out, and units beyond the last, are left out.
-static inline void store_moments(Moments m, int lane, int step, int units, int lanes,
-                                 global real *out) {
+static inline void store_moments(const MomentSum *sum, real sign, int lane, int step, int units,
+                                 int lanes, global real *out) {
+  realv sum_high;
+  realv sum_low;
+  moments_of(sum, sign, &sum_high, &sum_low);
   real high[VECTOR_WIDTH];
   real low[VECTOR_WIDTH];
-  STORE(m.high, 0, high);
-  STORE(m.low, 0, low);
+  STORE(sum_high, 0, high);
+  STORE(sum_low, 0, low);
   for (int u = 0; u < VECTOR_WIDTH; u++, lane += step) {
     if (u < units && lane >= 0 && lane < lanes) {
       out[lane] = high[u];
@@ -102,9 +100,9 @@ kernel void moments_run(int samples, int ins, int outs, int first_block, int fir
       add_moments(&sum, (realv)(step * factor), c);
     }
     const int lane = unit_lane + i * input_stride;
-    store_moments(moments_of(&sum, 1), lane, unit_stride, units, lanes, out);
+    store_moments(&sum, 1, lane, unit_stride, units, lanes, out);
     if (steps > 1)
-      store_moments(moments_of(&sum, -1), lane + 1, unit_stride, units, lanes, out);
+      store_moments(&sum, -1, lane + 1, unit_stride, units, lanes, out);
   }
 }
 
@@ -130,8 +128,10 @@ kernel void moments_listed(int lane_vectors, int samples, int ins, int outs, int
       c[k] = gather(moments, (s * MOMENT_TERMS + k) * VECTOR_WIDTH, 1, at);
     add_moments(&sum, step * factor, c);
   }
-  const Moments m = moments_of(&sum, 1);
-  STORE(m.high, g, out);
+  realv high;
+  realv low;
+  moments_of(&sum, 1, &high, &low);
+  STORE(high, g, out);
   if (MOMENT_PARTS > 1)
-    STORE(m.low, lane_vectors + g, out);
+    STORE(low, lane_vectors + g, out);
 }
