@@ -63,10 +63,12 @@ struct UnitDifferences {
       switch weights {
       case .outIn:
         addProduct(
-          rows: outs, depth: samples, columns: ins, curve, c.transposed, input, a, to: &sum, offset)
+          rows: outs, depth: samples, columns: ins, curve, c.transposed, input, a, to: &sum, offset,
+          adds: true)
       case .inOut:
         addProduct(
-          rows: ins, depth: samples, columns: outs, input, a.transposed, curve, c, to: &sum, offset)
+          rows: ins, depth: samples, columns: outs, input, a.transposed, curve, c, to: &sum, offset,
+          adds: true)
       }
     }
     product(curves.slope, input, &numeric, part.offset)

@@ -135,7 +135,7 @@ package struct Convolution: Primitive {
   private func product(_ x: [Double], _ w: [Double], _ size: Extents) -> [Double] {
     let table = pixels(size)
     let depth = size.depth * size.taps
-    var y = [Double](repeating: 0, count: size.samples * size.filters * size.positions)
+    var y = [Double].unwritten(size.samples * size.filters * size.positions)
     for sample in 0..<size.samples {
       for group in 0..<size.groups {
         let windows = windows(x, sample: sample, group: group, size, table)
@@ -144,7 +144,7 @@ package struct Convolution: Primitive {
           rows: size.perGroup, depth: depth, columns: size.positions, w,
           MatrixView(offset: first * depth, row: depth, column: 1), windows,
           MatrixView(row: size.positions, column: 1), to: &y,
-          (sample * size.filters + first) * size.positions)
+          (sample * size.filters + first) * size.positions, adds: false)
       }
     }
     return y
@@ -188,13 +188,13 @@ package struct Convolution: Primitive {
     for sample in 0..<size.samples {
       for group in 0..<size.groups {
         let first = group * size.perGroup
-        var windows = [Double](repeating: 0, count: depth * size.positions)
+        var windows = [Double].unwritten(depth * size.positions)
         addProduct(
           rows: depth, depth: size.perGroup, columns: size.positions, w,
           MatrixView(offset: first * depth, row: 1, column: depth), g,
           MatrixView(
             offset: (sample * size.filters + first) * size.positions, row: size.positions,
-            column: 1), to: &windows)
+            column: 1), to: &windows, adds: false)
         for c in 0..<size.depth {
           let pixel = (sample * size.channels + group * size.depth + c) * size.pixels
           for (at, source) in table.enumerated() where source >= 0 {
@@ -220,7 +220,7 @@ package struct Convolution: Primitive {
             offset: (sample * size.filters + first) * size.positions, row: size.positions,
             column: 1),
           windows(x, sample: sample, group: group, size, table),
-          MatrixView(row: 1, column: size.positions), to: &w, first * depth)
+          MatrixView(row: 1, column: size.positions), to: &w, first * depth, adds: true)
       }
     }
     return w

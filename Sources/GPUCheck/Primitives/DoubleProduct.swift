@@ -11,11 +11,17 @@ struct MatrixView {
 
 /// C += A·B in double, `[rows, depth]` by `[depth, columns]`, on all cores: the baselines and the
 /// rounding errors of matrix products and convolutions.
+///
+/// - Parameter adds: false for C = A·B, whatever was there (`unwritten`).
 func addProduct(
   rows: Int, depth: Int, columns: Int, _ a: [Double], _ aView: MatrixView, _ b: [Double],
-  _ bView: MatrixView, to c: inout [Double], _ cOffset: Int = 0
+  _ bView: MatrixView, to c: inout [Double], _ cOffset: Int = 0, adds: Bool
 ) {
-  guard rows > 0, depth > 0, columns > 0 else { return }
+  guard rows > 0, columns > 0 else { return }
+  guard depth > 0 else {
+    if !adds { for i in cOffset..<cOffset + rows * columns { c[i] = 0 } }
+    return
+  }
   let (aEnd, bEnd) = (
     aView.offset + (rows - 1) * aView.row + (depth - 1) * aView.column,
     bView.offset + (depth - 1) * bView.row + (columns - 1) * bView.column
@@ -36,7 +42,7 @@ func addProduct(
           addBlock(
             share(task / across, of: rows, among: down), depth,
             share(task % across, of: columns, among: across), left, aView, right, bView, out,
-            width: columns)
+            width: columns, adds: adds)
         }
       }
     }
@@ -53,7 +59,7 @@ private let tile = (depth: 64, columns: 256)
 private func addBlock(
   _ rows: Range<Int>, _ depth: Int, _ columns: Range<Int>, _ a: UnsafePointer<Double>,
   _ aView: MatrixView, _ b: UnsafePointer<Double>, _ bView: MatrixView,
-  _ c: UnsafeMutablePointer<Double>, width: Int
+  _ c: UnsafeMutablePointer<Double>, width: Int, adds: Bool
 ) {
   let isInOrder = bView.column == 1
   // Columns that do not stand side by side are put there.
@@ -76,7 +82,7 @@ private func addBlock(
         let sums = LaneSums(
           lanes: count, outs: rows.count, depth: terms, outStride: aView.row,
           depthStride: aView.column, rowStride: isInOrder ? bView.row : count,
-          outputStride: width, adds: true)
+          outputStride: width, adds: adds || k > 0)
         sums(
           a + rows.lowerBound * aView.row + k * aView.column,
           isInOrder ? own : UnsafePointer(packed), to: c + rows.lowerBound * width + j)
@@ -86,6 +92,12 @@ private func addBlock(
 }
 
 extension [Double] {
+  /// So many numbers that are written before they are read: what zeros cost is the time of a product whose
+  /// sums are short.
+  static func unwritten(_ count: Int) -> [Double] {
+    [Double](unsafeUninitializedCapacity: count) { $1 = count }
+  }
+
   /// The squares of the elements.
   var squared: [Double] { map { $0 * $0 } }
 }

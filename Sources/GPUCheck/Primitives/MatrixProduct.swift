@@ -72,12 +72,12 @@ package struct MatrixProduct: Primitive {
 
   /// A·B of all batches.
   private func product(_ a: [Double], _ b: [Double], _ size: Extents) -> [Double] {
-    var c = [Double](repeating: 0, count: size.batches * size.rows * size.columns)
+    var c = [Double].unwritten(size.batches * size.rows * size.columns)
     if size.bBatches == 1, !form.transposeA {
       // One matrix for all rows of all batches.
       addProduct(
         rows: size.batches * size.rows, depth: size.depth, columns: size.columns, a, size.a, b,
-        size.b, to: &c)
+        size.b, to: &c, adds: false)
       return c
     }
     for batch in 0..<size.batches {
@@ -86,7 +86,7 @@ package struct MatrixProduct: Primitive {
       bView.offset = batch * size.bStride
       addProduct(
         rows: size.rows, depth: size.depth, columns: size.columns, a, aView, b, bView, to: &c,
-        batch * size.rows * size.columns)
+        batch * size.rows * size.columns, adds: false)
     }
     return c
   }
@@ -129,20 +129,21 @@ package struct MatrixProduct: Primitive {
 
   /// G·Bᵀ in A's shape, summed over batches that share one A.
   private func aProduct(_ g: [Double], _ b: [Double], _ size: Extents) -> [Double] {
-    var result = [Double](repeating: 0, count: size.aBatches * size.rows * size.depth)
+    var result = [Double].unwritten(size.aBatches * size.rows * size.depth)
     for batch in 0..<size.batches {
       var g_ = MatrixView(row: size.columns, column: 1)
       var b_ = size.b.transposed
       g_.offset = batch * size.rows * size.columns
       b_.offset = batch * size.bStride
+      let adds = size.aStride == 0 && batch > 0
       if form.transposeA {
         addProduct(
           rows: size.depth, depth: size.columns, columns: size.rows, b, b_.transposed, g,
-          g_.transposed, to: &result, batch * size.aStride)
+          g_.transposed, to: &result, batch * size.aStride, adds: adds)
       } else {
         addProduct(
           rows: size.rows, depth: size.columns, columns: size.depth, g, g_, b, b_, to: &result,
-          batch * size.aStride)
+          batch * size.aStride, adds: adds)
       }
     }
     return result
@@ -150,20 +151,21 @@ package struct MatrixProduct: Primitive {
 
   /// Aᵀ·G in B's shape, summed over batches that share one B.
   private func bProduct(_ g: [Double], _ a: [Double], _ size: Extents) -> [Double] {
-    var result = [Double](repeating: 0, count: size.bBatches * size.depth * size.columns)
+    var result = [Double].unwritten(size.bBatches * size.depth * size.columns)
     for batch in 0..<size.batches {
       var g_ = MatrixView(row: size.columns, column: 1)
       var a_ = size.a
       g_.offset = batch * size.rows * size.columns
       a_.offset = batch * size.aStride
+      let adds = size.bStride == 0 && batch > 0
       if form.transposeB {
         addProduct(
           rows: size.columns, depth: size.rows, columns: size.depth, g, g_.transposed, a, a_,
-          to: &result, batch * size.bStride)
+          to: &result, batch * size.bStride, adds: adds)
       } else {
         addProduct(
           rows: size.depth, depth: size.rows, columns: size.columns, a, a_.transposed, g, g_,
-          to: &result, batch * size.bStride)
+          to: &result, batch * size.bStride, adds: adds)
       }
     }
     return result
