@@ -29,7 +29,7 @@ package struct ComponentValues: Sendable {
   /// The value of a component, which is one of those checked.
   package subscript(_ component: Int) -> Double {
     guard let components else { return values[component] }
-    return values[Self.firstPlace(in: components, from: component)]
+    return values[components.firstPlace(notBelow: component)]
   }
 
   /// Sets the values of those components that lie in a range, each by its place in the range.
@@ -41,19 +41,21 @@ package struct ComponentValues: Sendable {
       }
       return
     }
-    var at = Self.firstPlace(in: components, from: range.lowerBound)
+    var at = components.firstPlace(notBelow: range.lowerBound)
     while at < components.count, components[at] < range.upperBound {
       values[at] = value(components[at] - range.lowerBound)
       at += 1
     }
   }
+}
 
-  /// Where the first of some ascending components is that is not below one.
-  private static func firstPlace(in components: [Int], from component: Int) -> Int {
-    var (low, high) = (0, components.count)
+extension RandomAccessCollection<Int> where Index == Int {
+  /// Where the first number is that is not below one; they are ascending.
+  func firstPlace(notBelow number: Int) -> Int {
+    var (low, high) = (startIndex, endIndex)
     while low < high {
       let middle = (low + high) / 2
-      if components[middle] < component { low = middle + 1 } else { high = middle }
+      if self[middle] < number { low = middle + 1 } else { high = middle }
     }
     return low
   }

@@ -73,7 +73,8 @@ package struct Perturbation: Sendable {
   }
 
   /// As above, handing on each component's changes, in order, with its place in the list; they are to
-  /// be used at once.
+  /// be used at once. A part of its caller, since it is called for every component.
+  @inline(__always)
   package func forEach(
     of components: [Int], _ steps: Steps, tiePolicy: TiePolicy = .natural,
     advance: (Int) throws -> Void = { _ in }, deliver: (Int, Changes) -> Void
@@ -86,6 +87,7 @@ package struct Perturbation: Sendable {
 
   private var needsStillLane: Bool { oneSided && mode == .value }
 
+  @inline(__always)
   private func evaluate(
     _ components: ArraySlice<Int>, _ steps: Steps, _ tiePolicy: TiePolicy,
     _ advance: (Int) throws -> Void, _ deliver: (Int, Changes) -> Void
@@ -137,7 +139,7 @@ package struct Perturbation: Sendable {
     while let first = rest.first {
       let (segment, _) = layout.locate(first)
       let part = layout.segments[segment]
-      let own = rest.prefix { $0 < part.range.upperBound }
+      let own = rest[..<rest.firstPlace(notBelow: part.range.upperBound)]
       rest = rest[own.endIndex...]
       var moves = try moves(of: first, steps)
       lanesEach = moves.count

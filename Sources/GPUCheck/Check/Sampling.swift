@@ -34,17 +34,14 @@ extension ParameterLayout {
   }
 }
 
-/// `count` different numbers of a range, ascending (Knuth, The Art of Computer Programming,
-/// volume 2, section 3.4.2, algorithm S).
+/// `count` different numbers of a range, ascending, in the time that so many take (Floyd's algorithm:
+/// Bentley and Floyd, Communications of the ACM 30, 1987).
 package func draw(_ count: Int, of range: Range<Int>, using random: inout SplitMix64) -> [Int] {
-  var left = min(count, range.count)
-  var chosen: [Int] = []
-  chosen.reserveCapacity(left)
-  for (seen, number) in range.enumerated() where left > 0 {
-    if Int.random(in: 0..<range.count - seen, using: &random) < left {
-      chosen.append(number)
-      left -= 1
-    }
+  guard count < range.count else { return Array(range) }
+  var chosen: Set<Int> = []
+  for last in (range.upperBound - max(count, 0))..<range.upperBound {
+    let number = Int.random(in: range.lowerBound...last, using: &random)
+    chosen.insert(chosen.contains(number) ? last : number)
   }
-  return chosen
+  return chosen.sorted()
 }

@@ -60,7 +60,10 @@ package final class MomentLanes: LaneEvaluator {
     var results = LaneResults(
       values: try engine.evaluate(batch, entry),
       flags: [LaneFlags](repeating: [], count: batch.count))
-    let left = results.values.indices.filter { results.values[$0].isNaN }
+    var left: [Int] = []
+    results.values.withUnsafeBufferPointer { values in
+      for lane in values.indices where values[lane].isNaN { left.append(lane) }
+    }
     if let others, entry.movesOthers {
       let more = try others().evaluate(batch)
       for lane in results.values.indices { results.values[lane] += more.values[lane] }

@@ -73,9 +73,9 @@ package final class LaneAudit: Sendable {
     // Either branch of a tie is taken throughout: where rounding decides what is a tie, two honest
     // paths may differ.
     guard lanes.tiePolicy == .natural else { return nil }
+    let chosen = chooseLanes(lanes)
     var least = Self.always.seconds
     if let moments, moments.serves(lanes) {
-      let chosen = chooseLanes(lanes)
       let again = moments.values(lanes.picking(chosen))
       let served = again.indices.filter { !again[$0].isNaN }
       let first = complaint(
@@ -90,7 +90,6 @@ package final class LaneAudit: Sendable {
     }
     guard mayLook else { return nil }
     let start = ContinuousClock.now
-    let chosen = chooseLanes(lanes)
     defer { note((ContinuousClock.now - start).seconds, lanes: chosen.count) }
     let again = try twin.evaluate(lanes.picking(chosen))
     return complaint(about: results, of: lanes, at: chosen, again: again.values)
