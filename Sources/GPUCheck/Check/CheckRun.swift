@@ -174,8 +174,7 @@ struct CheckRun {
     var groups: [(all: Range<Int>, chosen: [Int])] = []
     var first = 0
     for part in perturbation.layout.segments {
-      var last = first
-      while last < estimates.count, part.range.contains(estimates.components[last]) { last += 1 }
+      let last = estimates.components.firstPlace(notBelow: part.range.upperBound)
       let wanted =
         scheme == .central
         ? Self.truncationSample(of: last - first, isSample: isSample) : last - first
@@ -282,20 +281,23 @@ struct CheckRun {
   func outside() -> [Int] {
     let roundoff = Self.gradientWidth * gradient.elementType.unitRoundoff
     let constants = scales.constants
-    let components = estimates.components
-    let (numeric, rounding, truncation) = (
-      estimates.numeric, estimates.rounding, estimates.truncation
-    )
-    let (analytic, stored) = (gradient.values, scales.gradient)
-    return components.indices.filter { i in
-      let component = components[i]
-      let bar =
-        Self.numericWidth * rounding[i] + roundoff * stored[component] + truncation[i]
-        + (constants?[component] ?? 0)
-      // Most of the bar is enough for most. Not for NaN, and not for ties, which have slopes that are
-      // accepted and only the long way knows: it decides.
-      return !((analytic[component] - numeric[i]).magnitude < 0.999 * bar) && !isWithinBar(i)
+    var outside: [Int] = []
+    estimates.numeric.withUnsafeBufferPointer { numeric in
+      estimates.rounding.withUnsafeBufferPointer { rounding in
+        estimates.truncation.withUnsafeBufferPointer { truncation in
+          for (i, component) in estimates.components.enumerated() {
+            let bar =
+              Self.numericWidth * rounding[i] + roundoff * scales.gradient[component]
+              + truncation[i] + (constants?[component] ?? 0)
+            // Most of the bar is enough for most. Not for NaN, and not for ties, which have slopes
+            // that are accepted and only the long way knows: it decides.
+            let deviation = (gradient.values[component] - numeric[i]).magnitude
+            if !(deviation < 0.999 * bar), !isWithinBar(i) { outside.append(i) }
+          }
+        }
+      }
     }
+    return outside
   }
 
   // MARK: A closer look
