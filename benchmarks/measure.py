@@ -10,6 +10,9 @@ from processes import run, say
 # A first sample says how long the rest would take: so many components, or
 # fewer where they need more FLOPs than this.
 PILOT, PILOT_FLOPS = 1000, 2e10
+# What takes less seconds is timed three times as often: it varies by half from
+# one run to the next.
+SHORT = 0.1
 
 
 class Gpucheck:
@@ -57,8 +60,7 @@ class Gpucheck:
         return json.loads(ran.out), ran
 
     def pilot(self, case, row, limit):
-        """How many components to check, None for all, and the seconds that
-        it will take.
+        """How many components to check; None for all.
 
         A small sample fills no batch and overstates what more would take, so
         the first one's word is taken only where it says that all fit.
@@ -73,12 +75,11 @@ class Gpucheck:
                 checked = counts(report)
                 whole = seconds * case.scale(checked, row["evaluator"])
                 if whole <= limit:
-                    return None, whole
+                    return None
                 enough = max(PILOT, case.parameters // 8)
                 fits = int(sample * limit / 3 / seconds)
                 if fits < 2 * sample or sample >= enough:
-                    return min(sample, max(fits, 1)), \
-                        seconds * min(1, fits / sample)
+                    return min(sample, max(fits, 1))
                 sample = min(fits, enough)
 
     def row(self, case, device, precision, evaluator):
@@ -89,16 +90,19 @@ class Gpucheck:
                "precision": precision, "evaluator": evaluator}
         limit = self.limit[evaluator]
         limit /= 3 if device["index"] == "cpu" else 1
-        sample, expected = self.pilot(case, row, limit)
+        sample = self.pilot(case, row, limit)
         more = () if sample is None else ("--sample", sample)
-        runs = max(1, min(self.runs, int(limit / max(expected, 1e-6))))
-        # The cold run counts as a timing only where runs are few and long.
-        extra = 1 if runs == self.runs else 0
         with tempfile.TemporaryDirectory() as caches:
-            done = [self.check(case, row, caches, more)
-                    for _ in range(extra + runs)]
+            done = [self.check(case, row, caches, more)]
+            took = done[0][0]["seconds"]["evaluation"]
+            most = self.runs * (3 if took < SHORT else 1)
+            runs = max(1, min(most, int(limit / max(took, 1e-6))))
+            # The cold run counts as a timing only where runs are few and long.
+            cold = 1 if runs == most else 0
+            while len(done) < cold + runs:
+                done.append(self.check(case, row, caches, more))
         walls = [ran.seconds for _, ran in done]
-        done = done[extra:]
+        done = done[cold:]
         report = done[-1][0]
         checked = counts(report)
         scale = case.scale(checked, evaluator)
