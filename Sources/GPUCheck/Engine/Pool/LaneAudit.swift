@@ -132,7 +132,11 @@ package final class LaneAudit: Sendable {
       Int.random(in: 0..<lanes.count, using: &random)
     }
     let moving = drawn.lazy.filter { self.scale(lanes, $0) > 0 }
-    let chosen = Array(moving.prefix(spent.withLock(\.telling))) + drawn.suffix(Self.any)
+    // What a write or a read leaves out lies at a batch's end, mostly.
+    let end = (0..<lanes.count).suffix(Self.tries).last { scale(lanes, $0) > 0 }
+    let chosen =
+      Array(moving.prefix(spent.withLock(\.telling))) + drawn.suffix(Self.any)
+      + [end].compactMap(\.self)
     return Set(chosen).sorted()
   }
 
