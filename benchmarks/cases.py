@@ -47,10 +47,10 @@ class Case:
     def lanes(self, checked):
         """Lanes by tensor, in pairs, of a check of so many components of
         each."""
-        if checked == self.counts:
-            return {name: count + min(count, TRUNCATION)
-                    for name, count in checked.items()}
-        return {name: count + min(count, TRUNCATION, max(2, count // 4))
+        def measured(count):
+            return count if checked == self.counts else max(2, count // 4)
+
+        return {name: count + min(count, TRUNCATION, measured(count))
                 for name, count in checked.items()}
 
     def flops(self, checked):

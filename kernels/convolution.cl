@@ -19,6 +19,23 @@
   CONVOLUTION_EXTENTS, int rows_first, global const int *pixel, global const real *w,             \
       global const real *in, global real *out
 
+// What a work-item computes: two lane vectors from g on, the filters of a group from begin to before end,
+// and the positions of sample s from first_position to before last_position. moving: the group's first
+// channel there.
+#define CONVOLUTION_BLOCK                                                                         \
+  const int g = LANE_ID(rows_first) * 2;                                                          \
+  const int per_group = filters / groups;                                                         \
+  const int shares = (per_group + filters_each - 1) / filters_each;                               \
+  const int group = ROW_ID(rows_first) / shares;                                                  \
+  const int begin = ROW_ID(rows_first) % shares * filters_each;                                   \
+  const int end = min(begin + filters_each, per_group);                                           \
+  const int parts = (positions + CONVOLUTION_POSITIONS - 1) / CONVOLUTION_POSITIONS;              \
+  const int s = get_global_id(1) / parts;                                                         \
+  const int first_position = get_global_id(1) % parts * CONVOLUTION_POSITIONS;                    \
+  const int last_position = min(first_position + CONVOLUTION_POSITIONS, positions);               \
+  const int depth = channels / groups;                                                            \
+  const size_t moving = (size_t)(s * channels + group * depth) * pixels
+
 // Adds the products of a lane vector, at a pointer, and of the next one with the weights of a block of
 // filters i.
 #define ADD_CONVOLUTION_TERM(vectors, weight)                                                     \
@@ -34,18 +51,7 @@
 
 #if VECTOR_WIDTH == 1
 kernel void convolution_input(CONVOLUTION_INPUT_ARGUMENTS, int filters_each) {
-  const int g = LANE_ID(rows_first) * 2;
-  const int per_group = filters / groups;
-  const int shares = (per_group + filters_each - 1) / filters_each;
-  const int group = ROW_ID(rows_first) / shares;
-  const int begin = ROW_ID(rows_first) % shares * filters_each;
-  const int end = min(begin + filters_each, per_group);
-  const int parts = (positions + CONVOLUTION_POSITIONS - 1) / CONVOLUTION_POSITIONS;
-  const int s = get_global_id(1) / parts;
-  const int first_position = get_global_id(1) % parts * CONVOLUTION_POSITIONS;
-  const int last_position = min(first_position + CONVOLUTION_POSITIONS, positions);
-  const int depth = channels / groups;
-  const size_t moving = (size_t)(s * channels + group * depth) * pixels;
+  CONVOLUTION_BLOCK;
   for (int first = begin; first < end; first += CONVOLUTION_ROWS) {
     global const real *row[CONVOLUTION_ROWS];
 #pragma unroll
@@ -110,18 +116,7 @@ typedef struct {
   }
 
 kernel void convolution_input(CONVOLUTION_INPUT_ARGUMENTS, int filters_each) {
-  const int g = LANE_ID(rows_first) * 2;
-  const int per_group = filters / groups;
-  const int shares = (per_group + filters_each - 1) / filters_each;
-  const int group = ROW_ID(rows_first) / shares;
-  const int begin = ROW_ID(rows_first) % shares * filters_each;
-  const int end = min(begin + filters_each, per_group);
-  const int parts = (positions + CONVOLUTION_POSITIONS - 1) / CONVOLUTION_POSITIONS;
-  const int s = get_global_id(1) / parts;
-  const int first_position = get_global_id(1) % parts * CONVOLUTION_POSITIONS;
-  const int last_position = min(first_position + CONVOLUTION_POSITIONS, positions);
-  const int depth = channels / groups;
-  const size_t moving = (size_t)(s * channels + group * depth) * pixels;
+  CONVOLUTION_BLOCK;
   ConvolutionTaps tap_of[CONVOLUTION_POSITIONS];
   real packed[CONVOLUTION_ROWS * CONVOLUTION_DEPTH];
   real patch[2 * VECTOR_WIDTH * CONVOLUTION_PATCH];
