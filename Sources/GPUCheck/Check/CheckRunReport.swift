@@ -101,7 +101,7 @@ extension CheckRun {
     return min(max(analytic(i), slopes.lowerBound), slopes.upperBound)
   }
 
-  private func norm(_ range: some Sequence<Int>, _ value: (Int) -> Double) -> ScaledNorm {
+  func norm(_ range: some Sequence<Int>, _ value: (Int) -> Double) -> ScaledNorm {
     var norm = ScaledNorm()
     for i in range { norm.add(value(i)) }
     return norm
