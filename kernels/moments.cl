@@ -73,10 +73,12 @@ static inline void store_moments(const MomentSum *sum, real sign, int lane, int 
 // and the same back.
 // unit_stride, input_stride: how many lanes lie from one unit or input to the next. origin: the lane of
 // the first of the units, which begin a block, and of the first of the inputs; lanes before 0 and beyond
-// the last are not wanted. out [MOMENT_PARTS, lanes]. Launch: [shares of the inputs, blocks of units].
+// the last are not wanted. place: where the lanes begin in out, as [MOMENT_PARTS, lanes].
+// Launch: [shares of the inputs, blocks of units].
 kernel void moments_run(int samples, int ins, int outs, int first_block, int first_input, int inputs,
                         int unit_stride, int input_stride, int origin, int lanes, int steps,
-                        real step, global const real *x, global const real *moments, global real *out) {
+                        real step, global const real *x, global const real *moments, int place,
+                        global real *out) {
   const int block = first_block + get_global_id(1);
   const int unit_lane = origin + (int)get_global_id(1) * VECTOR_WIDTH * unit_stride;
   const int units = outs - block * VECTOR_WIDTH;
@@ -100,24 +102,25 @@ kernel void moments_run(int samples, int ins, int outs, int first_block, int fir
       add_moments(&sum, (realv)(step * factor), c);
     }
     const int lane = unit_lane + i * input_stride;
-    store_moments(&sum, 1, lane, unit_stride, units, lanes, out);
+    store_moments(&sum, 1, lane, unit_stride, units, lanes, out + place);
     if (steps > 1)
-      store_moments(&sum, -1, lane + 1, unit_stride, units, lanes, out);
+      store_moments(&sum, -1, lane + 1, unit_stride, units, lanes, out + place);
   }
 }
 
 // Lanes of any components: unit_divisor, outs, input_divisor and ins say of which unit and input each is,
-// as LaneIndex does. components, moves: [lanes]; out [MOMENT_PARTS, lanes]. Launch: [lane vectors].
-kernel void moments_listed(int lane_vectors, int samples, int ins, int outs, int unit_divisor,
+// as LaneIndex does. They stand in components and moves from vector `first` on, and go to out from `place`
+// on, as [MOMENT_PARTS, lanes]. Launch: [lane vectors].
+kernel void moments_listed(int lane_vectors, int first, int samples, int ins, int outs, int unit_divisor,
                            int input_divisor, global const int *components,
                            global const real *moves, global const real *x,
-                           global const real *moments, global real *out) {
+                           global const real *moments, int place, global real *out) {
   const int g = get_global_id(0);
-  const intv component = LANE_INDEX(g, components);
+  const intv component = LANE_INDEX(first + g, components);
   const intv unit = component / unit_divisor % outs;
   const intv input = component / input_divisor % ins;
   const intv at = unit / VECTOR_WIDTH * (samples * MOMENT_TERMS * VECTOR_WIDTH) + unit % VECTOR_WIDTH;
-  const realv step = LOAD(g, moves);
+  const realv step = LOAD(first + g, moves);
   MomentSum sum;
   begin_moments(&sum);
   for (int s = 0; s < samples; s++) {
@@ -131,7 +134,7 @@ kernel void moments_listed(int lane_vectors, int samples, int ins, int outs, int
   realv high;
   realv low;
   moments_of(&sum, 1, &high, &low);
-  STORE(high, g, out);
+  STORE(high, g, out + place);
   if (MOMENT_PARTS > 1)
-    STORE(low, lane_vectors + g, out);
+    STORE(low, lane_vectors + g, out + place);
 }

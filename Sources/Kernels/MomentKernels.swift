@@ -45,15 +45,16 @@ package enum MomentKernels {
     ///     wanted.
     ///   - lanes: how many are wanted.
     ///   - moves: those that `serves` says.
+    ///   - place: where the lanes' numbers begin in out.
     package init(
       _ layer: Layer, firstBlock: Int, inputs: Range<Int>, origin: Int, lanes: Int,
-      moves: [Double], out: Buffer
+      moves: [Double], out: Buffer, place: Int
     ) {
       arguments = [
         .int(layer.samples), .int(layer.ins), .int(layer.outs), .int(firstBlock),
         .int(inputs.lowerBound), .int(inputs.count), .int(moves.count * layer.unitStride),
         .int(moves.count * layer.inputStride), .int(origin), .int(lanes), .int(moves.count),
-        .real(moves.first ?? 0), layer.x, .buffer(layer.moments), .buffer(out),
+        .real(moves.first ?? 0), layer.x, .buffer(layer.moments), .int(place), .buffer(out),
       ]
     }
 
@@ -68,13 +69,17 @@ package enum MomentKernels {
     package let kernel = "moments_listed"
     package let arguments: [KernelArgument]
 
+    /// - Parameters:
+    ///   - first: of the lane vectors in components and moves.
+    ///   - place: where the lanes' numbers begin in out.
     package init(
-      _ layer: Layer, laneVectors: Int, components: Buffer, moves: Buffer, out: Buffer
+      _ layer: Layer, laneVectors: Int, first: Int, components: Buffer, moves: Buffer, out: Buffer,
+      place: Int
     ) {
       arguments = [
-        .int(laneVectors), .int(layer.samples), .int(layer.ins), .int(layer.outs),
+        .int(laneVectors), .int(first), .int(layer.samples), .int(layer.ins), .int(layer.outs),
         .int(layer.unitStride), .int(layer.inputStride), .buffer(components), .buffer(moves),
-        layer.x, .buffer(layer.moments), .buffer(out),
+        layer.x, .buffer(layer.moments), .int(place), .buffer(out),
       ]
     }
   }

@@ -56,11 +56,12 @@ extension SelfTest {
       (
         MomentKernels.Run(
           layer, firstBlock: 0, inputs: 0..<ins, origin: 0, lanes: expected.count, moves: moves,
-          out: out), [1, 2], expected.count
+          out: out, place: 0), [1, 2], expected.count
       ),
       (
         MomentKernels.List(
-          layer, laneVectors: lanes / width, components: components, moves: steps, out: out),
+          layer, laneVectors: lanes / width, first: 0, components: components, moves: steps,
+          out: out, place: 0),
         [lanes / width], lanes
       ),
     ]

@@ -81,7 +81,7 @@ struct CheckRun {
 
   private mutating func firstDifferences() throws {
     let (scheme, epsilon, progress) = (self.scheme, self.epsilon, self.progress)
-    let roundoff = perturbation.precision.unitRoundoff
+    let (roundoff, perStep) = (perturbation.precision.unitRoundoff, 1 / epsilon)
     let deviations = scales.lanes
     var pace = pace
     var stage = progress.stage("evaluating", total: estimates.count)
@@ -100,7 +100,7 @@ struct CheckRun {
           ) { i, list in
             numeric[i] = scheme.slope(list)
             flags[i] = list.flags
-            if scheme == .central { bend[i] = (list[0].value + list[1].value).magnitude / epsilon }
+            if scheme == .central { bend[i] = (list[0].value + list[1].value).magnitude * perStep }
           }
         }
       }

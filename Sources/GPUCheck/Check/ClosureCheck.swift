@@ -40,7 +40,7 @@ private struct ClosureEvaluator: LaneEvaluator {
   var mode: LaneMode { .value }
   var precision: Precision { .f64 }
 
-  func wantedLanes(segment: Int) -> Int { 16 * ProcessInfo.processInfo.activeProcessorCount }
+  func wantedLanes(segment: Int) -> Int { 16 * HostCores.count }
 
   func evaluate(_ batch: LaneBatch) -> LaneResults {
     let offset = layout.segments[batch.segment].offset

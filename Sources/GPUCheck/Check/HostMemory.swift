@@ -21,7 +21,7 @@ enum HostMemory {
     }
     let largest = graph.layout.segments.map(\.count).max() ?? 0
     let scratch =
-      elementsPerLane * (CPUChunk.leastBytes / real) * ProcessInfo.processInfo.activeProcessorCount
+      elementsPerLane * (CPUChunk.leastBytes / real) * HostCores.count
     return [
       (graph.layout.count, 3 * real), (elements, 5 * real), (largest, 6 * real),
       (checked, 10 * real), (scratch, real),

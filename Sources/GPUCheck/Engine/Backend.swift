@@ -70,8 +70,13 @@ package protocol LaneEvaluator: Sendable {
   /// Whether so many as are wanted of a segment take some tenth of a second at most: who asks need not
   /// find out with fewer.
   func isPaced(segment: Int) -> Bool
+  /// Up to how many lanes of a segment and of others like it are best given together; 0 where each batch
+  /// goes by itself.
+  func lanesTogether(segment: Int) -> Int
   /// ΔJ or J of every lane. Throws where a device fails.
   func evaluate(_ batch: LaneBatch) throws -> LaneResults
+  /// The same of some batches, one after the other or together.
+  func evaluate(_ batches: [LaneBatch]) throws -> [LaneResults]
   /// The elements of J's terms in every lane, which `evaluate` sums. Throws where a device fails, and
   /// an `InputError` where there are none to be had.
   func evaluateTerms(_ batch: LaneBatch) throws -> TermResults
@@ -83,7 +88,12 @@ extension LaneEvaluator {
   package var laneUnit: Int { 1 }
   package func batchesAtOnce(_ batch: LaneBatch) -> Int { 1 }
   package func isPaced(segment: Int) -> Bool { false }
+  package func lanesTogether(segment: Int) -> Int { 0 }
   package var notes: [String] { [] }
+
+  package func evaluate(_ batches: [LaneBatch]) throws -> [LaneResults] {
+    try batches.map { try evaluate($0) }
+  }
 
   package func evaluateTerms(_ batch: LaneBatch) throws -> TermResults {
     throw InputError("this evaluator gives the cost as a whole, not its terms")

@@ -15,7 +15,7 @@ package struct TextbookEvaluator: LaneEvaluator {
   package var precision: Precision { .f64 }
 
   package func wantedLanes(segment: Int) -> Int {
-    4 * ProcessInfo.processInfo.activeProcessorCount
+    4 * HostCores.count
   }
 
   package func evaluate(_ batch: LaneBatch) -> LaneResults {

@@ -33,7 +33,7 @@ struct NominalRate {
   /// The host's without OpenCL: the compiler's vectors are those that every such CPU has.
   init(host precision: Precision) {
     cycles =
-      Double(ProcessInfo.processInfo.activeProcessorCount) * Self.hertz(HostClock.megahertz)
+      Double(HostCores.count) * Self.hertz(HostClock.megahertz)
     width = precision == .f32 ? 4 : 2
     cyclesPerElement = 6
   }

@@ -27,7 +27,7 @@ package struct LibraryCost: Sendable {
   /// than may be used.
   package func cost(
     at parameters: ParameterVector,
-    processes: Int = ProcessInfo.processInfo.activeProcessorCount, memoryLimit: Int? = nil
+    processes: Int = HostCores.count, memoryLimit: Int? = nil
   ) throws -> UserCost {
     // θ twice in every process, and what the check knows of every component.
     let needed = (2 * processes + 16) * MemoryLayout<Double>.size * parameters.values.count

@@ -1,10 +1,11 @@
 import Foundation
+import GPUCheck
 
 /// The CPU that checks run on without OpenCL.
 struct HostCPU {
   var name: String
   var vendor: String
-  var cores = ProcessInfo.processInfo.activeProcessorCount
+  var cores = HostCores.count
   var memoryBytes = Int(clamping: ProcessInfo.processInfo.physicalMemory)
 
   /// As /proc/cpuinfo names it; by the architecture where there is no such file, or no name in it.

@@ -10,7 +10,7 @@ package struct CPUBackend: Backend {
   package init(takesChains: Bool = true) { self.takesChains = takesChains }
 
   package var name: String {
-    "CPU without OpenCL, \(ProcessInfo.processInfo.activeProcessorCount) threads"
+    "CPU without OpenCL, \(HostCores.count) threads"
   }
 
   package var supportsDouble: Bool { true }
@@ -62,7 +62,7 @@ private struct CPUEvaluator: LaneEvaluator {
   func wantedLanes(segment: Int) -> Int { 4096 }
 
   func batchesAtOnce(_ batch: LaneBatch) -> Int {
-    max(1, ProcessInfo.processInfo.activeProcessorCount / chunks(batch))
+    max(1, HostCores.count / chunks(batch))
   }
 
   func evaluate(_ batch: LaneBatch) throws -> LaneResults { run(batch) }

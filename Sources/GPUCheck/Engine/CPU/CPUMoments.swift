@@ -4,26 +4,27 @@ import Kernels
 
 /// Lanes from moments on the host's cores: the twin of kernels/moments.cl.
 struct CPUMomentEngine: MomentEngine {
-  private let run: @Sendable (LaneBatch, MomentLayout.Entry) -> [Double]
+  private let run: @Sendable (MomentLayout.Batch) -> [Double]
 
   let laneUnit = 1
   let batchesAtOnce = 1
+  let lanesTogether = 0
 
   init(_ baseline: Baseline, _ chain: LaneChain, _ precision: Precision) {
     // The compiler specialises from here.
     switch precision {
     case .f64:
       let moments = CPUMoments<Double>(baseline, chain)
-      run = { moments.evaluate($0, $1) }
+      run = { moments.evaluate($0.lanes, $0.entry) }
     case .f32:
       let moments = CPUMoments<Float>(baseline, chain)
-      run = { moments.evaluate($0, $1) }
+      run = { moments.evaluate($0.lanes, $0.entry) }
     }
   }
 
   func wantedLanes(_ entry: MomentLayout.Entry) -> Int { 1 << 16 }
 
-  func evaluate(_ batch: LaneBatch, _ entry: MomentLayout.Entry) -> [Double] { run(batch, entry) }
+  func evaluate(_ batches: [MomentLayout.Batch]) -> [[Double]] { batches.map(run) }
 }
 
 /// Looks over what a device made of moments, by the same moments on the host.
@@ -48,7 +49,7 @@ package struct MomentTwin: Sendable {
     guard let entry = layout.entries[batch.segment] else {
       return [Double](repeating: .nan, count: batch.count)
     }
-    return engine.evaluate(batch, entry)
+    return engine.evaluate([MomentLayout.Batch(lanes: batch, entry: entry)])[0]
   }
 }
 
@@ -89,7 +90,9 @@ private final class CPUMoments<T: LaneReal>: Sendable {
         }
       } else {
         let (components, moves) = (batch.components, batch.moves)
-        let tasks = min(values.count, 4 * ProcessInfo.processInfo.activeProcessorCount)
+        // Few lanes are done before another core is awake.
+        let work = values.count * entry.samples
+        let tasks = max(1, min(work >> 12, values.count, 4 * HostCores.count))
         DispatchQueue.concurrentPerform(iterations: tasks) { task in
           for lane in task * values.count / tasks..<(task + 1) * values.count / tasks {
             let (unit, input) = entry.place(of: Int(components[lane]))

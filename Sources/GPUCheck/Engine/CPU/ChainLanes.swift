@@ -81,7 +81,7 @@ final class ChainLanes<T: LaneReal>: Sendable {
     }
     let moves = batch.moves
     var values = [Double](repeating: 0, count: batch.count)
-    let tasks = min(groups, 8 * ProcessInfo.processInfo.activeProcessorCount)
+    let tasks = min(groups, 8 * HostCores.count)
     values.withUnsafeMutableBufferPointer { values in
       flags.withUnsafeMutableBufferPointer { flags in
         // Each task writes lanes of its own.

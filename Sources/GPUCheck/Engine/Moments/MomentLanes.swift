@@ -53,13 +53,30 @@ package final class MomentLanes: LaneEvaluator {
     try usual().evaluateTerms(batch)
   }
 
-  package func evaluate(_ batch: LaneBatch) throws -> LaneResults {
-    guard let entry = layout.entries[batch.segment], batch.tiePolicy == .natural else {
-      return try usual().evaluate(batch)
+  package func lanesTogether(segment: Int) -> Int {
+    layout.entries[segment] == nil ? 0 : engine.lanesTogether
+  }
+
+  package func evaluate(_ batch: LaneBatch) throws -> LaneResults { try evaluate([batch])[0] }
+
+  package func evaluate(_ batches: [LaneBatch]) throws -> [LaneResults] {
+    let entries = batches.map { $0.tiePolicy == .natural ? layout.entries[$0.segment] : nil }
+    var served = try engine.evaluate(
+      zip(batches, entries).compactMap { batch, entry in
+        entry.map { MomentLayout.Batch(lanes: batch, entry: $0) }
+      })[...]
+    return try zip(batches, entries).map { batch, entry in
+      guard let entry, let values = served.popFirst() else { return try usual().evaluate(batch) }
+      return try complete(values, batch, entry)
     }
+  }
+
+  /// Adds what lanes move besides the chain, and evaluates those that the moments did not serve.
+  private func complete(_ values: [Double], _ batch: LaneBatch, _ entry: MomentLayout.Entry) throws
+    -> LaneResults
+  {
     var results = LaneResults(
-      values: try engine.evaluate(batch, entry),
-      flags: [LaneFlags](repeating: [], count: batch.count))
+      values: values, flags: [LaneFlags](repeating: [], count: batch.count))
     var left: [Int] = []
     results.values.withUnsafeBufferPointer { values in
       for lane in values.indices where values[lane].isNaN { left.append(lane) }
@@ -81,11 +98,14 @@ package final class MomentLanes: LaneEvaluator {
 
 /// What makes ΔJ of lanes from moments, on some device.
 protocol MomentEngine: Sendable {
-  /// The chain's term of every lane, with its factor; NaN for lanes that the moments do not serve.
-  func evaluate(_ batch: LaneBatch, _ entry: MomentLayout.Entry) throws -> [Double]
+  /// The chain's term of every lane of each batch, with its factor; NaN for lanes that the moments do not
+  /// serve.
+  func evaluate(_ batches: [MomentLayout.Batch]) throws -> [[Double]]
   func wantedLanes(_ entry: MomentLayout.Entry) -> Int
   var laneUnit: Int { get }
   var batchesAtOnce: Int { get }
+  /// Up to how many lanes of several batches are best given together; 0 where each goes by itself.
+  var lanesTogether: Int { get }
 }
 
 /// Which segments' lanes moments serve, told by shapes alone.
@@ -111,6 +131,12 @@ struct MomentLayout: Sendable {
     func place(of component: Int) -> (unit: Int, input: Int) {
       (component / unitStride % outs, isBias ? 0 : component / inputStride % ins)
     }
+  }
+
+  /// Lanes that moments serve.
+  struct Batch: Sendable {
+    var lanes: LaneBatch
+    var entry: Entry
   }
 
   let chain: LaneChain

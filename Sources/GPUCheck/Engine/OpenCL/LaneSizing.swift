@@ -70,7 +70,8 @@ struct LaneSizing {
     let timely = Int(Self.launchWork / Double(entry.samples * MomentKernels.terms))
     let fit = min(memoryLimit / 8, device.maxAllocation) / (2 * precision.bytes)
     let useful = Self.roundUp(2 * entry.components, to: unit)
-    let lanes = max(unit, min(timely, fit, useful, isHost ? 1 << 18 : 1 << 22))
+    let lanes = max(unit, min(timely, fit, isHost ? 1 << 18 : 1 << 22))
+    if useful <= lanes { return useful }
     let block = entry.isBias ? unit : entry.inputStride == 1 ? unit * entry.ins : 2 * entry.outs
     let whole = lanes < block ? unit : block
     return lanes / whole * whole

@@ -73,6 +73,28 @@ enum StagedReals {
     }
   }
 
+  /// factor times each of so many lanes' sums, which stand at a place as `[parts, lanes]`.
+  func sums(_ factor: Double, at place: Int, parts: Int, lanes: Int, count: Int) -> [Double] {
+    switch self {
+    case .f64(let sums): Self.sums(sums[place...], factor, parts, lanes, count)
+    case .f32(let sums): Self.sums(sums[place...], factor, parts, lanes, count)
+    }
+  }
+
+  private static func sums<Real: BinaryFloatingPoint>(
+    _ sums: Slice<UnsafeMutableBufferPointer<Real>>, _ factor: Double, _ parts: Int, _ lanes: Int,
+    _ count: Int
+  ) -> [Double] {
+    let sums = UnsafeMutableBufferPointer(rebasing: sums)
+    return [Double](unsafeUninitializedCapacity: count) { values, filled in
+      for lane in 0..<count {
+        let high = Double(sums[lane])
+        values[lane] = factor * (parts > 1 ? high + Double(sums[lanes + lane]) : high)
+      }
+      filled = count
+    }
+  }
+
   /// Adds factor·(high + low) of each lane to its value, of sums `[2, lanes]`.
   func addSums(_ factor: Double, lanes: Int, _ order: LaneOrder, to values: inout [Double]) {
     switch self {

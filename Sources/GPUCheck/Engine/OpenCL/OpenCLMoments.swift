@@ -2,7 +2,7 @@ import Kernels
 
 /// Lanes from moments on an OpenCL device, by kernels/moments.cl.
 final class OpenCLMoments: MomentEngine {
-  private struct Layer {
+  fileprivate struct Layer {
     /// What the layer reads, `[samples, ins]`.
     var inputs: Buffer
     /// `CostMoments.table`.
@@ -66,12 +66,14 @@ final class OpenCLMoments: MomentEngine {
     let table = try Buffer(
       programs.context, realCount: MomentKernels.terms * specialisation.vectorWidth,
       specialisation.precision)
-    for batch in [
+    let batches = [
       LaneBatch(segment: 0, components: [0], moves: [0]),
       LaneBatch(segment: 0, run: ComponentRun(0..<1, moves: [0])),
-    ] {
-      _ = try stream.values(batch, entry, table, table)
-    }
+    ]
+    _ = try stream.values(
+      batches.map {
+        (MomentLayout.Batch(lanes: $0, entry: entry), Layer(inputs: table, moments: table))
+      })
   }
 
   var laneUnit: Int { 2 * vectorWidth }
@@ -79,28 +81,39 @@ final class OpenCLMoments: MomentEngine {
 
   func wantedLanes(_ entry: MomentLayout.Entry) -> Int { sizing.lanes(entry, precision) }
 
-  func evaluate(_ batch: LaneBatch, _ entry: MomentLayout.Entry) throws -> [Double] {
-    guard batch.count > 0, let layer = layers[entry.layer] else {
-      return [Double](repeating: .nan, count: batch.count)
+  /// What takes some tenths of a millisecond, as long as it takes to begin.
+  var lanesTogether: Int { 1 << 15 }
+
+  func evaluate(_ batches: [MomentLayout.Batch]) throws -> [[Double]] {
+    let fit = batches.allSatisfy { $0.lanes.count <= wantedLanes($0.entry) }
+    guard batches.count > 1, fit, batches.reduce(0, { $0 + $1.lanes.count }) <= lanesTogether else {
+      return try batches.map { try evaluate($0) }
     }
-    let most = wantedLanes(entry)
-    var values: [Double] = []
-    while values.count < batch.count {
-      let range = values.count..<min(values.count + most, batch.count)
-      let part = batch[range]
-      let found = try streams.use { stream in
-        try stream.values(part, entry, layer.inputs, layer.moments)
-      }
-      if range.count == batch.count { return found }
-      values += found
+    return try values(batches)
+  }
+
+  /// One batch after the other, each as many launches as it needs.
+  private func evaluate(_ batch: MomentLayout.Batch) throws -> [Double] {
+    let (count, most) = (batch.lanes.count, wantedLanes(batch.entry))
+    if count <= most { return try values([batch])[0] }
+    return try stride(from: 0, to: count, by: most).flatMap { first in
+      let part = batch.lanes[first..<min(first + most, count)]
+      return try values([MomentLayout.Batch(lanes: part, entry: batch.entry)])[0]
     }
-    return values
+  }
+
+  private func values(_ batches: [MomentLayout.Batch]) throws -> [[Double]] {
+    let served = batches.compactMap { batch in layers[batch.entry.layer].map { (batch, $0) } }
+    guard served.count == batches.count, batches.allSatisfy({ $0.lanes.count > 0 }) else {
+      return batches.map { [Double](repeating: .nan, count: $0.lanes.count) }
+    }
+    return try streams.use { try $0.values(served) }
   }
 }
 
-/// What takes one batch after the other over a device.
+/// What takes some batches at a time over a device.
 ///
-/// `@unchecked Sendable`: used by one batch at a time.
+/// `@unchecked Sendable`: used by one thread at a time.
 private final class MomentStream: @unchecked Sendable {
   private let queue: CommandQueue
   private let run: Kernel
@@ -128,42 +141,94 @@ private final class MomentStream: @unchecked Sendable {
     self.profile = profile
   }
 
-  func values(
-    _ batch: LaneBatch, _ entry: MomentLayout.Entry, _ inputs: Buffer, _ moments: Buffer
-  ) throws -> [Double] {
-    let layer = MomentKernels.Layer(
-      samples: entry.samples, ins: entry.ins, outs: entry.outs, unitStride: entry.unitStride,
-      inputStride: entry.inputStride, x: entry.isBias ? .none : .buffer(inputs), moments: moments)
-    if let run = batch.run, MomentKernels.Run.serves(run.moves),
-      let rectangle = MomentRectangle(run, entry)
-    {
-      let lanes = batch.count
-      let out = try buffer(&out, parts * lanes * precision.bytes)
+  /// A batch on its way.
+  private struct Part {
+    var lanes: LaneBatch
+    var entry: MomentLayout.Entry
+    var layer: MomentKernels.Layer
+    /// Nil where lanes are listed.
+    var rectangle: MomentRectangle?
+    /// The first of its lane vectors in `components` and `moves`.
+    var first: Int
+    /// Where its numbers begin in `out`.
+    var place: Int
+    /// Those that the kernel takes: of listed ones whole vectors.
+    var count: Int
+  }
+
+  /// The sums of all lanes of some batches, with their factors.
+  func values(_ batches: [(lanes: MomentLayout.Batch, layer: OpenCLMoments.Layer)]) throws
+    -> [[Double]]
+  {
+    var parts: [Part] = []
+    var (components, moves, place): ([Int32], [Double], Int) = ([], [], 0)
+    for (batch, layer) in batches {
+      let part = part(batch, layer, first: components.count / width, place: place)
+      if part.rectangle == nil {
+        let filler = part.count - batch.lanes.count
+        components += batch.lanes.components + [Int32](repeating: 0, count: filler)
+        moves += batch.lanes.moves + [Double](repeating: 0, count: filler)
+      }
+      place += numbers * LaneSizing.roundUp(part.count, to: width)
+      parts.append(part)
+    }
+    let out = try buffer(&out, place * precision.bytes)
+    if !components.isEmpty {
+      // Zeros at first: whatever becomes of a write, kernels find components that there are.
+      let bytes = components.count * MemoryLayout<Int32>.stride
+      try components.withUnsafeBytes {
+        try queue.write(try buffer(&self.components, bytes, isZero: true), $0)
+      }
+      try queue.write(
+        try buffer(&self.moves, moves.count * precision.bytes), reals: moves, precision)
+    }
+    for part in parts { try launch(part, out) }
+    if staging.byteCount < place * precision.bytes {
+      staging = LaneStaging(pieces: [place * precision.bytes])
+    }
+    staging.clear()
+    let sums = try StagedReals(staging, count: place, precision)
+    try queue.read(out, into: sums.bytes)
+    return parts.map {
+      sums.sums(
+        $0.entry.factor, at: $0.place, parts: numbers, lanes: $0.count, count: $0.lanes.count)
+    }
+  }
+
+  private func part(
+    _ batch: MomentLayout.Batch, _ layer: OpenCLMoments.Layer, first: Int, place: Int
+  ) -> Part {
+    let (lanes, entry) = (batch.lanes, batch.entry)
+    let rectangle = lanes.run.flatMap {
+      MomentKernels.Run.serves($0.moves) ? MomentRectangle($0, entry) : nil
+    }
+    return Part(
+      lanes: lanes, entry: entry,
+      layer: MomentKernels.Layer(
+        samples: entry.samples, ins: entry.ins, outs: entry.outs, unitStride: entry.unitStride,
+        inputStride: entry.inputStride, x: entry.isBias ? .none : .buffer(layer.inputs),
+        moments: layer.moments),
+      rectangle: rectangle, first: first, place: place,
+      count: rectangle == nil ? LaneSizing.roundUp(lanes.count, to: width) : lanes.count)
+  }
+
+  private func launch(_ part: Part, _ out: Buffer) throws {
+    if let rectangle = part.rectangle, let run = part.lanes.run {
       let (first, inputs) = (rectangle.units.lowerBound / width, rectangle.inputs)
       let blocks = (rectangle.units.upperBound - 1) / width + 1 - first
       let arguments = MomentKernels.Run(
-        layer, firstBlock: first, inputs: inputs,
-        origin: rectangle.lane(unit: first * width, input: inputs.lowerBound), lanes: lanes,
-        moves: run.moves, out: out)
+        part.layer, firstBlock: first, inputs: inputs,
+        origin: rectangle.lane(unit: first * width, input: inputs.lowerBound), lanes: part.count,
+        moves: run.moves, out: out, place: part.place)
       let shares = sizing.shares(of: inputs.count, blocks: blocks)
-      try launch(self.run, arguments, [shares, blocks], entry, lanes)
-      return try sums(out, lanes: lanes, entry.factor, count: lanes)
+      try launch(self.run, arguments, [shares, blocks], part)
+    } else if let components, let moves {
+      let vectors = part.count / width
+      let arguments = MomentKernels.List(
+        part.layer, laneVectors: vectors, first: part.first, components: components, moves: moves,
+        out: out, place: part.place)
+      try launch(listed, arguments, [vectors], part)
     }
-    let lanes = LaneSizing.roundUp(batch.count, to: width)
-    let filler = lanes - batch.count
-    let out = try buffer(&out, parts * lanes * precision.bytes)
-    // Zeros at first: whatever becomes of a write, kernels find components that there are.
-    let components = try buffer(&components, lanes * MemoryLayout<Int32>.stride, isZero: true)
-    let moves = try buffer(&moves, lanes * precision.bytes)
-    try (batch.components + [Int32](repeating: 0, count: filler)).withUnsafeBytes {
-      try queue.write(components, $0)
-    }
-    try queue.write(
-      moves, reals: batch.moves + [Double](repeating: 0, count: filler), precision)
-    let arguments = MomentKernels.List(
-      layer, laneVectors: lanes / width, components: components, moves: moves, out: out)
-    try launch(listed, arguments, [lanes / width], entry, lanes)
-    return try sums(out, lanes: lanes, entry.factor, count: batch.count)
   }
 
   /// A buffer of so many bytes at least, in the place of one that may be too small.
@@ -180,8 +245,7 @@ private final class MomentStream: @unchecked Sendable {
   }
 
   private func launch(
-    _ kernel: Kernel, _ arguments: any KernelArguments, _ global: [Int],
-    _ entry: MomentLayout.Entry, _ lanes: Int
+    _ kernel: Kernel, _ arguments: any KernelArguments, _ global: [Int], _ part: Part
   ) throws {
     try kernel.set(arguments)
     let event = try queue.enqueueWithEvent(
@@ -190,31 +254,10 @@ private final class MomentStream: @unchecked Sendable {
     try queue.finish()
     profile.add(
       arguments.kernel, seconds: try event.seconds(),
-      multiplyAdds: Double(lanes * entry.samples * StepSeries.order),
-      bytes: Double(parts * lanes * precision.bytes))
+      multiplyAdds: Double(part.count * part.entry.samples * StepSeries.order),
+      bytes: Double(numbers * part.count * precision.bytes))
   }
 
-  private var parts: Int { MomentKernels.parts(precision) }
-
-  /// The first lanes' sums, of `[parts, lanes]`, times a factor.
-  private func sums(_ out: Buffer, lanes: Int, _ factor: Double, count: Int) throws -> [Double] {
-    if precision == .f64 {
-      return try [Double](unsafeUninitializedCapacity: count) { values, filled in
-        try queue.read(
-          out,
-          into: UnsafeMutableRawBufferPointer(
-            UnsafeMutableBufferPointer(rebasing: values[..<count])))
-        for lane in 0..<count { values[lane] *= factor }
-        filled = count
-      }
-    }
-    let bytes = parts * lanes * precision.bytes
-    if staging.byteCount < bytes { staging = LaneStaging(pieces: [bytes]) }
-    staging.clear()
-    let sums = try StagedReals(staging, count: parts * lanes, precision)
-    try queue.read(out, into: sums.bytes)
-    var values = [Double](repeating: 0, count: count)
-    sums.addSums(factor, lanes: lanes, .asTheyCome, to: &values)
-    return values
-  }
+  /// Of a lane in `out`.
+  private var numbers: Int { MomentKernels.parts(precision) }
 }

@@ -24,6 +24,8 @@ package final class LaneAudit: Sendable {
   private static let always = (count: 48, seconds: 0.03)
   /// The same of batches that moments have looked at.
   private static let besideMoments = 0.01
+  /// And one lane in so many.
+  private static let besideMomentsEach = 3
   private static let share = 0.05
   /// Lanes looked at of each batch: some that move J, as many as take no longer than so many seconds,
   /// and some of all.
@@ -73,7 +75,7 @@ package final class LaneAudit: Sendable {
     // Either branch of a tie is taken throughout: where rounding decides what is a tie, two honest
     // paths may differ.
     guard lanes.tiePolicy == .natural else { return nil }
-    let chosen = chooseLanes(lanes)
+    var chosen = chooseLanes(lanes)
     var least = Self.always.seconds
     if let moments, moments.serves(lanes) {
       let again = moments.values(lanes.picking(chosen))
@@ -81,7 +83,13 @@ package final class LaneAudit: Sendable {
       let first = complaint(
         about: results, of: lanes, at: served.map { chosen[$0] }, again: served.map { again[$0] })
       if let first { return first }
-      if served.count == chosen.count { least = Self.besideMoments }
+      if served.count == chosen.count {
+        least = Self.besideMoments
+        // Whether the moments are right is seen of few lanes; the last of them is the last that tells.
+        chosen = stride(from: chosen.count - 1, through: 0, by: -Self.besideMomentsEach).map {
+          chosen[$0]
+        }
+      }
     }
     guard !costly.contains(lanes.segment) else { return nil }
     let mayLook = spent.withLock {

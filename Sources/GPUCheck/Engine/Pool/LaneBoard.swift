@@ -52,15 +52,34 @@ final class LaneBoard: @unchecked Sendable {
     }
   }
 
-  /// The next lanes, of one batch and at most as many as `limit` says for its segment; nil where
-  /// nothing is left to do.
+  /// The next lanes: of one batch, at most as many as `limit` says for its segment, and those of further
+  /// batches, whole, while they are no more than `together` says for each; none where nothing is left to
+  /// do.
   ///
   /// - Parameter waits: for a part that may still be given back where none is open: not who holds one.
-  func take(waits: Bool, atMost limit: (_ segment: Int) -> Int) -> Part? {
+  func take(
+    waits: Bool, atMost limit: (_ segment: Int) -> Int, together: (_ segment: Int) -> Int
+  ) -> [Part] {
     lock.lock()
     defer { lock.unlock() }
     while waits, open.isEmpty, inFlight > 0, !isStopped { lock.wait() }
-    guard !isStopped, let next = open.popLast() else { return nil }
+    guard !isStopped, let next = takeNext(limit) else { return [] }
+    var parts = [next]
+    var lanes = next.range.count
+    while let more = open.last {
+      let most = min(together(next.lanes.segment), together(batches[more.batch].segment))
+      lanes += more.range.count
+      guard lanes <= most, let part = takeNext({ _ in .max }) else { break }
+      parts.append(part)
+    }
+    return parts
+  }
+
+  /// Whether lanes are waiting for somebody.
+  var hasMore: Bool { lock.withLock { !open.isEmpty } }
+
+  private func takeNext(_ limit: (_ segment: Int) -> Int) -> Part? {
+    guard let next = open.popLast() else { return nil }
     let batch = batches[next.batch]
     let end = next.range.lowerBound + max(1, min(next.range.count, limit(batch.segment)))
     if end < next.range.upperBound { open.append((next.batch, end..<next.range.upperBound)) }

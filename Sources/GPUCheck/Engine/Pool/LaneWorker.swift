@@ -40,48 +40,53 @@ package final class LaneWorker: @unchecked Sendable {
     set { lock.withLock { state.isSpare = newValue } }
   }
 
-  /// Takes part after part, as many on their way at a time as the evaluator takes, until none is left or
-  /// the device fails; then its parts go back to the board, and `failure` says why.
+  /// Takes parts, as many on their way at a time as the evaluator takes, until none is left or the device
+  /// fails; then its parts go back to the board, and `failure` says why.
   func work(
     _ board: LaneBoard, sharers: Int,
     _ finished: (LaneBoard.Part, LaneResults) throws -> Void
   ) rethrows {
     let flight = LaneFlight()
     // Who leaves early leaves nothing on its way.
-    defer { while let (part, _) = flight.land() { board.giveBack(part) } }
-    var next: LaneBoard.Part?
+    defer { while let (parts, _) = flight.land() { parts.forEach(board.giveBack) } }
+    var next: [LaneBoard.Part] = []
     while true {
-      if failure == nil, next == nil { next = take(from: board, flight, sharers) }
-      if let part = next {
-        let most = sharers > 1 ? 1 : evaluator.batchesAtOnce(part.lanes)
+      if failure == nil, next.isEmpty { next = take(from: board, flight, sharers) }
+      if let first = next.first {
+        let most = sharers > 1 ? 1 : evaluator.batchesAtOnce(first.lanes)
         if failure != nil {
-          board.giveBack(part)
-          next = nil
+          next.forEach(board.giveBack)
+          next = []
         } else if flight.count < most {
-          next = nil
-          flight.start(part, beside: most > 1) { [self] in
-            evaluate(part.lanes, share: 1 / Double(most))
+          let lanes = next.map(\.lanes)
+          // The last goes on this thread: nothing is to be started beside it.
+          flight.start(next, beside: most > 1 && board.hasMore) { [self] in
+            evaluate(lanes, share: 1 / Double(most))
           }
+          next = []
           continue
         }
       }
-      guard let (part, outcome) = flight.land() else { return }
+      guard let (parts, outcome) = flight.land() else { return }
       switch outcome {
       case .success(let results):
-        board.finish(part, results)
-        try finished(part, results)
+        for (part, found) in zip(parts, results) {
+          board.finish(part, found)
+          try finished(part, found)
+        }
       case .failure(let error):
         lock.withLock {
           guard state.failure == nil else { return }
           state.failure = error
           state.notes.append("\(name) failed (\(errorLine(error))) and was left")
         }
-        board.giveBack(part)
+        parts.forEach(board.giveBack)
       }
     }
   }
 
-  private func take(from board: LaneBoard, _ flight: LaneFlight, _ sharers: Int) -> LaneBoard.Part?
+  private func take(from board: LaneBoard, _ flight: LaneFlight, _ sharers: Int)
+    -> [LaneBoard.Part]
   {
     // The last lanes are shared too: nobody takes more than its part of what is left.
     let fair = sharers > 1 ? max(1, board.waiting / (2 * sharers)) : .max
@@ -92,37 +97,50 @@ package final class LaneWorker: @unchecked Sendable {
         ? most : lock.withLock { state.pace.lanes(segment: segment, atMost: most) }
       // Less than a unit takes as long as a whole one.
       return max(min(fair, paced), evaluator.laneUnit)
+    } together: { segment in
+      sharers > 1 ? 0 : evaluator.lanesTogether(segment: segment)
     }
   }
 
-  /// - Parameter share: what of the device's time is this batch's.
-  private func evaluate(_ lanes: LaneBatch, share: Double) -> Result<LaneResults, any Error> {
+  /// - Parameter share: what of the device's time these batches' is.
+  private func evaluate(_ batches: [LaneBatch], share: Double) -> Result<
+    [LaneResults], any Error
+  > {
     Result {
-      var results = try timed(lanes, share)
-      guard let audit, let first = try audit.complaint(about: results, of: lanes, after: seconds)
-      else {
-        return results
-      }
-      // Once may be the machine's fault, which happens; twice is the device's.
-      results = try timed(lanes, share)
-      if let second = try audit.complaint(about: results, of: lanes, after: 0) {
-        throw InputError(
-          "it computes wrongly: \(second)", remedy: "choose another device, or cpu")
-      }
-      lock.withLock {
-        state.notes.append("\(name) gave a wrong result once, and the right one again (\(first))")
+      var results = try timed(batches, share)
+      for (number, lanes) in batches.enumerated() {
+        guard let first = try audit?.complaint(about: results[number], of: lanes, after: seconds)
+        else { continue }
+        results[number] = try again(lanes, share, first)
       }
       return results
     }
   }
 
-  private func timed(_ lanes: LaneBatch, _ share: Double) throws -> LaneResults {
+  /// Evaluates a batch that there was a complaint about again: once may be the machine's fault, which
+  /// happens; twice is the device's.
+  private func again(_ lanes: LaneBatch, _ share: Double, _ first: String) throws -> LaneResults {
+    let results = try timed([lanes], share)[0]
+    if let second = try audit?.complaint(about: results, of: lanes, after: 0) {
+      throw InputError(
+        "it computes wrongly: \(second)", remedy: "choose another device, or cpu")
+    }
+    lock.withLock {
+      state.notes.append("\(name) gave a wrong result once, and the right one again (\(first))")
+    }
+    return results
+  }
+
+  private func timed(_ batches: [LaneBatch], _ share: Double) throws -> [LaneResults] {
     let start = ContinuousClock.now
-    let results = try evaluator.evaluate(lanes)
+    let results =
+      try batches.count == 1 ? [evaluator.evaluate(batches[0])] : evaluator.evaluate(batches)
     let seconds = (ContinuousClock.now - start).seconds
     lock.withLock {
-      state.pace.note(segment: lanes.segment, lanes: lanes.count, seconds: seconds)
-      state.lanesDone += lanes.count
+      if batches.count == 1 {
+        state.pace.note(segment: batches[0].segment, lanes: batches[0].count, seconds: seconds)
+      }
+      state.lanesDone += batches.reduce(0) { $0 + $1.count }
       state.seconds += share * seconds
     }
     return results
@@ -131,30 +149,30 @@ package final class LaneWorker: @unchecked Sendable {
 
 /// The parts that one worker has on their way: one on the thread that starts it, or some side by side.
 private final class LaneFlight: Sendable {
-  typealias Outcome = Result<LaneResults, any Error>
+  typealias Outcome = Result<[LaneResults], any Error>
 
-  private let landed = Mutex<[(part: LaneBoard.Part, outcome: Outcome)]>([])
+  private let landed = Mutex<[(parts: [LaneBoard.Part], outcome: Outcome)]>([])
   private let news = DispatchSemaphore(value: 0)
   private let started = Mutex(0)
 
-  /// Parts that are on their way, or were not taken yet by `land`.
+  /// How many times something was started that `land` has not taken yet.
   var count: Int { started.withLock(\.self) }
 
   /// - Parameter beside: whether others may be started before this one is there.
   func start(
-    _ part: LaneBoard.Part, beside: Bool, _ evaluate: @escaping @Sendable () -> Outcome
+    _ parts: [LaneBoard.Part], beside: Bool, _ evaluate: @escaping @Sendable () -> Outcome
   ) {
     started.withLock { $0 += 1 }
     let fly = { @Sendable [self] in
       let outcome = evaluate()
-      landed.withLock { $0.append((part, outcome)) }
+      landed.withLock { $0.append((parts, outcome)) }
       news.signal()
     }
     if beside { DispatchQueue.global().async(execute: fly) } else { fly() }
   }
 
-  /// The next part that is there, waited for; nil where none is on its way.
-  func land() -> (part: LaneBoard.Part, outcome: Outcome)? {
+  /// The next parts that are there, waited for; nil where none are on their way.
+  func land() -> (parts: [LaneBoard.Part], outcome: Outcome)? {
     guard count > 0 else { return nil }
     news.wait()
     started.withLock { $0 -= 1 }

@@ -193,10 +193,18 @@ private struct WatchedEvaluator: LaneEvaluator {
   func wantedLanes(segment: Int) -> Int { evaluator.wantedLanes(segment: segment) }
   func isPaced(segment: Int) -> Bool { evaluator.isPaced(segment: segment) }
   func batchesAtOnce(_ batch: LaneBatch) -> Int { evaluator.batchesAtOnce(batch) }
+  func lanesTogether(segment: Int) -> Int { evaluator.lanesTogether(segment: segment) }
 
   func evaluate(_ batch: LaneBatch) throws -> LaneResults {
     try watchdog.run("evaluating \(TextFormat.count(batch.count, "lane"))") {
       try evaluator.evaluate(batch)
+    }
+  }
+
+  func evaluate(_ batches: [LaneBatch]) throws -> [LaneResults] {
+    let lanes = batches.reduce(0) { $0 + $1.count }
+    return try watchdog.run("evaluating \(TextFormat.count(lanes, "lane"))") {
+      try evaluator.evaluate(batches)
     }
   }
 
