@@ -78,7 +78,7 @@ class Gpucheck:
                     return None
                 enough = max(PILOT, case.parameters // 8)
                 fits = int(sample * limit / 3 / seconds)
-                if fits < 2 * sample or sample >= enough:
+                if fits < 1.25 * sample or sample >= enough:
                     return min(sample, max(fits, 1))
                 sample = min(fits, enough)
 

@@ -58,6 +58,14 @@ package struct Combine: Primitive {
     let isBackPropagation = if case .backPropagation = source { true } else { false }
     var gradient = [Double](repeating: 0, count: x.count)
     var variance = gradient
+    if function == .add {
+      for e in values.output.indices {
+        let (i, g) = (own?[e] ?? e, output.gradient[e])
+        gradient[i] += g
+        variance[i] += output.variance[e] + g * g * unitVariance
+      }
+      return Adjoint(gradient: gradient, variance: variance)
+    }
     for e in values.output.indices {
       let (i, j) = (own?[e] ?? e, other?[e] ?? e)
       let (a, b) = isFirst ? (x[i], y[j]) : (y[j], x[i])

@@ -123,13 +123,19 @@ package struct Convolution: Primitive {
   private func windows(_ x: [Double], sample: Int, group: Int, _ size: Extents, _ table: [Int32])
     -> [Double]
   {
-    var windows: [Double] = []
-    windows.reserveCapacity(size.depth * table.count)
-    for c in 0..<size.depth {
-      let first = (sample * size.channels + group * size.depth + c) * size.pixels
-      for pixel in table { windows.append(pixel < 0 ? 0 : x[first + Int(pixel)]) }
+    [Double](unsafeUninitializedCapacity: size.depth * table.count) { windows, filled in
+      x.withUnsafeBufferPointer { x in
+        table.withUnsafeBufferPointer { table in
+          for c in 0..<size.depth {
+            let first = (sample * size.channels + group * size.depth + c) * size.pixels
+            for (at, pixel) in table.enumerated() {
+              windows[c * table.count + at] = pixel < 0 ? 0 : x[first + Int(pixel)]
+            }
+          }
+        }
+      }
+      filled = size.depth * table.count
     }
-    return windows
   }
 
   private func product(_ x: [Double], _ w: [Double], _ size: Extents) -> [Double] {
@@ -195,10 +201,14 @@ package struct Convolution: Primitive {
           MatrixView(
             offset: (sample * size.filters + first) * size.positions, row: size.positions,
             column: 1), to: &windows, adds: false)
-        for c in 0..<size.depth {
-          let pixel = (sample * size.channels + group * size.depth + c) * size.pixels
-          for (at, source) in table.enumerated() where source >= 0 {
-            x[pixel + Int(source)] += windows[c * table.count + at]
+        x.withUnsafeMutableBufferPointer { x in
+          windows.withUnsafeBufferPointer { windows in
+            for c in 0..<size.depth {
+              let pixel = (sample * size.channels + group * size.depth + c) * size.pixels
+              for (at, source) in table.enumerated() where source >= 0 {
+                x[pixel + Int(source)] += windows[c * table.count + at]
+              }
+            }
           }
         }
       }

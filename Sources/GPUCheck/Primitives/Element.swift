@@ -78,44 +78,17 @@ package struct Element: Primitive {
   }
 
   package func forwardVariance(_ values: NodeValues, inputs: [[Double]?]) -> [Double] {
-    mapElements(values.output.count) { e in
-      let slope = slope(values, e).value
-      let own = values.output[e]
-      // One rounding of the function's value, and its library's own error.
-      return slope * slope * (inputs[0]?[e] ?? 0) + 2 * unitVariance * own * own
-    }
+    function.visit(
+      VarianceVisitor(values: values, variance: inputs[0], attributes: function.attributes))
   }
 
   package func backward(_ values: NodeValues, _ output: Adjoint, _ source: ErrorSource)
     -> [Adjoint?]
   {
-    let count = values.output.count
-    var adjoint = Adjoint(count: count)
-    for e in 0..<count {
-      let slope = slope(values, e)
-      let g = output.gradient[e]
-      adjoint.gradient[e] = slope.value * g
-      var local = unitVariance * slope.value * slope.value
-      if case .backPropagation(let variances) = source {
-        let curvature = function.visit(
-          CurvatureVisitor(x: values.inputs[0][e], y: operand(values, e), a: function.attributes))
-        local =
-          unitVariance * slope.terms * slope.terms + curvature * curvature * (variances[0]?[e] ?? 0)
-      }
-      adjoint.variance[e] =
-        slope.value * slope.value * output.variance[e] + g * g * local
-    }
+    let adjoint = function.visit(
+      AdjointVisitor(
+        values: values, output: output, source: source, attributes: function.attributes))
     return [adjoint] + (function.isBinary ? [nil] : [])
-  }
-
-  private func operand(_ values: NodeValues, _ element: Int) -> Double {
-    function.isBinary ? values.inputs[1][element] : 0
-  }
-
-  private func slope(_ values: NodeValues, _ element: Int) -> Slope {
-    function.visit(
-      SlopeVisitor(
-        x: values.inputs[0][element], y: operand(values, element), a: function.attributes))
   }
 
   /// Takes a chunk of CPU lanes through a function of the family.
@@ -227,11 +200,50 @@ private struct CoefficientVisitor: ElementVisitor {
   }
 }
 
-private struct SlopeVisitor: ElementVisitor {
-  var x: Double
-  var y: Double
-  var a: SIMD4<Double>
-  func visit<Rule: ElementRule>(_ rule: Rule.Type) -> Slope { rule.slope(x, y, a) }
+/// The variance of the function's rounding error.
+private struct VarianceVisitor: ElementVisitor {
+  var values: NodeValues
+  var variance: [Double]?
+  var attributes: SIMD4<Double>
+
+  func visit<Rule: ElementRule>(_ rule: Rule.Type) -> [Double] {
+    let (x, y) = (values.inputs[0], values.inputs.dropFirst().first)
+    return mapElements(values.output.count) { e in
+      let slope = rule.slope(x[e], y?[e] ?? 0, attributes).value
+      let own = values.output[e]
+      // One rounding of the function's value, and its library's own error.
+      return slope * slope * (variance?[e] ?? 0) + 2 * unitVariance * own * own
+    }
+  }
+}
+
+/// The adjoint of the function's argument.
+private struct AdjointVisitor: ElementVisitor {
+  var values: NodeValues
+  var output: Adjoint
+  var source: ErrorSource
+  var attributes: SIMD4<Double>
+
+  func visit<Rule: ElementRule>(_ rule: Rule.Type) -> Adjoint {
+    let (x, y) = (values.inputs[0], values.inputs.dropFirst().first)
+    let isBackPropagation = if case .backPropagation = source { true } else { false }
+    let variance = source.variance(0)
+    var adjoint = Adjoint(count: values.output.count)
+    for e in values.output.indices {
+      let operand = y?[e] ?? 0
+      let slope = rule.slope(x[e], operand, attributes)
+      let g = output.gradient[e]
+      adjoint.gradient[e] = slope.value * g
+      var local = unitVariance * slope.value * slope.value
+      if isBackPropagation {
+        let curvature = rule.curvature(x[e], operand, attributes)
+        local =
+          unitVariance * slope.terms * slope.terms + curvature * curvature * (variance?[e] ?? 0)
+      }
+      adjoint.variance[e] = slope.value * slope.value * output.variance[e] + g * g * local
+    }
+    return adjoint
+  }
 }
 
 /// The series of a function at each of some points, `[terms][points]`; none where it has none.
@@ -258,11 +270,4 @@ private struct PieceVisitor: ElementVisitor {
     }
     return (pieces.map(\.slope), pieces.map(\.gap))
   }
-}
-
-private struct CurvatureVisitor: ElementVisitor {
-  var x: Double
-  var y: Double
-  var a: SIMD4<Double>
-  func visit<Rule: ElementRule>(_ rule: Rule.Type) -> Double { rule.curvature(x, y, a) }
 }

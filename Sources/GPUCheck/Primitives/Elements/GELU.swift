@@ -100,7 +100,8 @@ package enum GELUTanhRule: ElementRule {
   package static func coefficients(
     _ x: Double, _ y: Double, _ a: SIMD4<Double>, _ tolerance: Double
   ) -> SIMD4<Double> {
-    [x, SigmoidRule.of(argument(x)), SigmoidRule.of(-argument(x)), 0]
+    let (s, t) = SigmoidRule.both(argument(x))
+    return [x, s, t, 0]
   }
 
   @inline(__always)
@@ -126,7 +127,7 @@ package enum GELUTanhRule: ElementRule {
   }
 
   package static func slope(_ x: Double, _ y: Double, _ a: SIMD4<Double>) -> Slope {
-    let (s, t) = (SigmoidRule.of(argument(x)), SigmoidRule.of(-argument(x)))
+    let (s, t) = SigmoidRule.both(argument(x))
     let part = x * s * t * twoK * (1 + 3 * cubic * x * x)
     return Slope(value: s + part, terms: s + part.magnitude)
   }

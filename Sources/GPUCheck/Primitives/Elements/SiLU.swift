@@ -8,7 +8,8 @@ package enum SiLURule: ElementRule {
   package static func coefficients(
     _ x: Double, _ y: Double, _ a: SIMD4<Double>, _ tolerance: Double
   ) -> SIMD4<Double> {
-    [x, SigmoidRule.of(x), SigmoidRule.of(-x), 0]
+    let (s, t) = SigmoidRule.both(x)
+    return [x, s, t, 0]
   }
 
   @inline(__always)
@@ -26,7 +27,7 @@ package enum SiLURule: ElementRule {
   }
 
   package static func slope(_ x: Double, _ y: Double, _ a: SIMD4<Double>) -> Slope {
-    let (s, t) = (SigmoidRule.of(x), SigmoidRule.of(-x))
+    let (s, t) = SigmoidRule.both(x)
     return Slope(value: s * (1 + x * t), terms: s * (1 + x.magnitude))
   }
 }

@@ -9,6 +9,14 @@ package enum SigmoidRule: ElementRule {
   @inline(__always)
   package static func of<T: LaneReal>(_ x: T) -> T { 1 / (1 + T.exp(-x)) }
 
+  /// σ(x) and σ(−x), both with full relative accuracy.
+  @inline(__always)
+  package static func both(_ x: Double) -> (s: Double, t: Double) {
+    let e = Double.exp(-x.magnitude)
+    let (large, small) = (1 / (1 + e), e / (1 + e))
+    return x < 0 ? (small, large) : (large, small)
+  }
+
   /// σ(x + d) − σ(x) from s = σ(x) and t = σ(−x): s·t·expm1(d) / (1 + s·expm1(d)); beyond small
   /// steps with the signs so chosen that every term is positive and nothing overflows.
   @inline(__always)
@@ -26,7 +34,8 @@ package enum SigmoidRule: ElementRule {
   package static func coefficients(
     _ x: Double, _ y: Double, _ a: SIMD4<Double>, _ tolerance: Double
   ) -> SIMD4<Double> {
-    [of(x), of(-x), 0, 0]
+    let (s, t) = both(x)
+    return [s, t, 0, 0]
   }
 
   @inline(__always)
@@ -45,16 +54,18 @@ package enum SigmoidRule: ElementRule {
 
   package static func slope(_ x: Double, _ y: Double, _ a: SIMD4<Double>) -> Slope {
     // Usually formed as s·(1 − s), whose second factor carries the rounding of s.
-    Slope(value: of(x) * of(-x), terms: of(x))
+    let (s, t) = both(x)
+    return Slope(value: s * t, terms: s)
   }
 
   package static func curvature(_ x: Double, _ y: Double, _ a: SIMD4<Double>) -> Double {
-    of(x) * of(-x) * (of(-x) - of(x))
+    let (s, t) = both(x)
+    return s * t * (t - s)
   }
 
   /// From σ′ = σ − σ²: (n + 1)·c_{n+1} = c_n·(t − s) − Σ_{0<i<n} c_i·c_{n−i}, c₁ = s·t.
   package static func series(_ x: Double) -> SIMD8<Double>? {
-    let (s, t) = (of(x), of(-x))
+    let (s, t) = both(x)
     let (c1, d) = (s * t, t - s)
     let c2 = c1 * d / 2
     let c3 = (c2 * d - c1 * c1) / 3

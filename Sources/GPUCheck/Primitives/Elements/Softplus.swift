@@ -21,7 +21,8 @@ package enum SoftplusRule: ElementRule {
   package static func coefficients(
     _ x: Double, _ y: Double, _ a: SIMD4<Double>, _ tolerance: Double
   ) -> SIMD4<Double> {
-    [SigmoidRule.of(x), SigmoidRule.of(-x), 0, 0]
+    let (s, t) = SigmoidRule.both(x)
+    return [s, t, 0, 0]
   }
 
   @inline(__always)
@@ -52,7 +53,8 @@ package enum LogisticCostRule: ElementRule {
   package static func coefficients(
     _ x: Double, _ y: Double, _ a: SIMD4<Double>, _ tolerance: Double
   ) -> SIMD4<Double> {
-    [SigmoidRule.of(x), SigmoidRule.of(-x), y, 0]
+    let (s, t) = SigmoidRule.both(x)
+    return [s, t, y, 0]
   }
 
   @inline(__always)
@@ -70,7 +72,7 @@ package enum LogisticCostRule: ElementRule {
   }
 
   package static func slope(_ x: Double, _ y: Double, _ a: SIMD4<Double>) -> Slope {
-    let (s, t) = (SigmoidRule.of(x), SigmoidRule.of(-x))
+    let (s, t) = SigmoidRule.both(x)
     return Slope(value: s * (1 - y) - y * t, terms: Double.sqrt(s * s + y * y))
   }
 }

@@ -8,7 +8,8 @@ package enum TanhRule: ElementRule {
   package static func coefficients(
     _ x: Double, _ y: Double, _ a: SIMD4<Double>, _ tolerance: Double
   ) -> SIMD4<Double> {
-    [SigmoidRule.of(2 * x), SigmoidRule.of(-2 * x), 0, 0]
+    let (s, t) = SigmoidRule.both(2 * x)
+    return [s, t, 0, 0]
   }
 
   @inline(__always)
@@ -27,12 +28,13 @@ package enum TanhRule: ElementRule {
 
   package static func slope(_ x: Double, _ y: Double, _ a: SIMD4<Double>) -> Slope {
     // Usually formed as 1 − a², which carries twice the rounding of a².
-    let y = Double.tanh(x)
-    return Slope(value: 4 * SigmoidRule.of(2 * x) * SigmoidRule.of(-2 * x), terms: 2 * y * y)
+    let (s, t) = SigmoidRule.both(2 * x)
+    return Slope(value: 4 * s * t, terms: 2 * (s - t) * (s - t))
   }
 
   package static func curvature(_ x: Double, _ y: Double, _ a: SIMD4<Double>) -> Double {
-    -2 * Double.tanh(x) * slope(x, y, a).value
+    let (s, t) = SigmoidRule.both(2 * x)
+    return -8 * (s - t) * s * t
   }
 
   package static func series(_ x: Double) -> SIMD8<Double>? {
