@@ -17,9 +17,9 @@ package struct Combine: Primitive {
 
   package func forward(_ inputs: [[Double]], shapes: [[Int]]) -> [Double] {
     let (a, b) = (indices(shapes, 0), indices(shapes, 1))
-    let output = Broadcast.common(shapes)
-    return (0..<output.reduce(1, *)).map { e in
-      function.value(inputs[0][a?[e] ?? e], inputs[1][b?[e] ?? e])
+    let (x, y) = (inputs[0], inputs[1])
+    return mapElements(Broadcast.common(shapes).reduce(1, *)) { e in
+      function.value(x[a?[e] ?? e], y[b?[e] ?? e])
     }
   }
 
@@ -31,13 +31,16 @@ package struct Combine: Primitive {
 
   package func forwardVariance(_ values: NodeValues, inputs: [[Double]?]) -> [Double] {
     let (a, b) = (indices(values.shapes, 0), indices(values.shapes, 1))
-    return values.output.indices.map { e in
+    let (left, right) = (values.inputs[0], values.inputs[1])
+    let (leftVariance, rightVariance) = (inputs[0], inputs[1])
+    return mapElements(values.output.count) { e in
       let (i, j) = (a?[e] ?? e, b?[e] ?? e)
-      let slopes = function.slopes(values.inputs[0][i], values.inputs[1][j])
+      let slopes = function.slopes(left[i], right[j])
       let y = values.output[e]
       // What is infinite (a mask) or no number is not rounded.
       guard y.isFinite else { return 0 }
-      return slopes.a * slopes.a * (inputs[0]?[i] ?? 0) + slopes.b * slopes.b * (inputs[1]?[j] ?? 0)
+      return slopes.a * slopes.a * (leftVariance?[i] ?? 0)
+        + slopes.b * slopes.b * (rightVariance?[j] ?? 0)
         + (function.rounds ? unitVariance * y * y : 0)
     }
   }

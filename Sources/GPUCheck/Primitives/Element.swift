@@ -192,11 +192,10 @@ private struct CoefficientVisitor: ElementVisitor {
   var attributes: SIMD4<Double>
 
   func visit<Rule: ElementRule>(_ rule: Rule.Type) -> [[Double]] {
-    let rows = mapElements(inputs[0].count) { e in
-      rule.coefficients(
-        inputs[0][e], inputs.count > 1 ? inputs[1][e] : 0, attributes, ties[0, e])
+    let (x, y) = (inputs[0], inputs.dropFirst().first)
+    return mapElements(x.count, rows: rule.kernel.coefficients) { e in
+      rule.coefficients(x[e], y?[e] ?? 0, attributes, ties[0, e])
     }
-    return (0..<rule.kernel.coefficients).map { k in rows.map { $0[k] } }
   }
 }
 

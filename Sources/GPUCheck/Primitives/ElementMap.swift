@@ -2,16 +2,32 @@ import Foundation
 
 /// What a function makes of each of so many elements, on all cores where they are many.
 func mapElements<Value>(_ count: Int, _ body: @Sendable (Int) -> Value) -> [Value] {
-  let piece = 4096
-  guard count > piece else { return (0..<count).map(body) }
-  return [Value](unsafeUninitializedCapacity: count) { values, initialized in
+  [Value](unsafeUninitializedCapacity: count) { values, initialized in
     // Each task writes elements of its own.
     nonisolated(unsafe) let values = values
-    DispatchQueue.concurrentPerform(iterations: (count + piece - 1) / piece) { task in
-      for e in task * piece..<min((task + 1) * piece, count) {
-        values.initializeElement(at: e, to: body(e))
-      }
-    }
+    forEachElement(count) { values.initializeElement(at: $0, to: body($0)) }
     initialized = count
+  }
+}
+
+/// The same of a function that gives up to four numbers, of which so many are wanted: `[rows][count]`.
+func mapElements(_ count: Int, rows: Int, _ body: @Sendable (Int) -> SIMD4<Double>) -> [[Double]] {
+  let all = [Double](unsafeUninitializedCapacity: rows * count) { all, initialized in
+    nonisolated(unsafe) let all = all
+    forEachElement(count) { e in
+      let numbers = body(e)
+      for row in 0..<rows { all.initializeElement(at: row * count + e, to: numbers[row]) }
+    }
+    initialized = rows * count
+  }
+  return (0..<rows).map { Array(all[$0 * count..<($0 + 1) * count]) }
+}
+
+@inline(__always)
+private func forEachElement(_ count: Int, _ body: @Sendable (Int) -> Void) {
+  let piece = 4096
+  guard count > piece else { return (0..<count).forEach(body) }
+  DispatchQueue.concurrentPerform(iterations: (count + piece - 1) / piece) { task in
+    for e in task * piece..<min((task + 1) * piece, count) { body(e) }
   }
 }

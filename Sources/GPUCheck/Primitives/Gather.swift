@@ -85,7 +85,7 @@ package struct Gather: Primitive {
 
   package func forwardVariance(_ values: NodeValues, inputs: [[Double]?]) -> [Double] {
     var variance = [Double](repeating: 0, count: values.output.count)
-    let x = values.inputs[0]
+    let (x, given) = (values.inputs[0], inputs[0])
     forEach(x.count) { element, first, range in
       let y = values.output[element]
       var sum = RoundedSum()
@@ -95,7 +95,7 @@ package struct Gather: Primitive {
         let isLargest = !seen && x[at] == y
         seen = seen || isLargest
         let slope = slope(k, x[at], y, isLargest: isLargest)
-        if let given = inputs[0]?[at] { variance[element] += slope * slope * given }
+        if let given { variance[element] += slope * slope * given[at] }
         if reduction == .sum { sum.add(slope * x[at]) }
       }
       switch reduction {

@@ -70,10 +70,8 @@ package final class LaneWorker: @unchecked Sendable {
       guard let (parts, outcome) = flight.land() else { return }
       switch outcome {
       case .success(let results):
-        for (part, found) in zip(parts, results) {
-          board.finish(part, found)
-          try finished(part, found)
-        }
+        for (part, found) in zip(parts, results) { board.finish(part, found) }
+        for (part, found) in zip(parts, results) { try finished(part, found) }
       case .failure(let error):
         lock.withLock {
           guard state.failure == nil else { return }
