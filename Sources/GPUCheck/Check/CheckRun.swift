@@ -216,7 +216,7 @@ struct CheckRun {
     let error = norm(measured) { estimates.truncation[$0] }.value
     let slopes = norm(measured) { scales.gradient[estimates.components[$0]] }.value
     // `spread` gives others up to twelve times what is typical.
-    return error <= Self.undecidable / 12 * max(slopes, nearbySlope)
+    return error <= Self.undecidable / 12 * slopes
   }
 
   /// What the subtraction of two costs leaves of their rounding, from how much halving the step

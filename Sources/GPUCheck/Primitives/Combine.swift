@@ -61,14 +61,6 @@ package struct Combine: Primitive {
     let isBackPropagation = if case .backPropagation = source { true } else { false }
     var gradient = [Double](repeating: 0, count: x.count)
     var variance = gradient
-    if function == .add {
-      for e in values.output.indices {
-        let (i, g) = (own?[e] ?? e, output.gradient[e])
-        gradient[i] += g
-        variance[i] += output.variance[e] + g * g * unitVariance
-      }
-      return Adjoint(gradient: gradient, variance: variance)
-    }
     for e in values.output.indices {
       let (i, j) = (own?[e] ?? e, other?[e] ?? e)
       let (a, b) = isFirst ? (x[i], y[j]) : (y[j], x[i])
@@ -76,8 +68,7 @@ package struct Combine: Primitive {
       let slope = isFirst ? slopes.a : slopes.b
       let g = output.gradient[e]
       var local = function.rounds ? unitVariance * slope * slope : 0
-      if isBackPropagation {
-        let bends = function.bends(a, b)
+      if isBackPropagation, let bends = function.bends(a, b) {
         let bend = isFirst ? bends.aa : bends.bb
         local += bend * bend * (mine?[i] ?? 0) + bends.ab * bends.ab * (others?[j] ?? 0)
       }
@@ -147,8 +138,8 @@ extension CombineFunction {
     }
   }
 
-  /// The second derivatives, for how errors of the operands reach the slopes.
-  func bends(_ a: Double, _ b: Double) -> (aa: Double, ab: Double, bb: Double) {
+  /// The second derivatives, for how errors of the operands reach the slopes; nil where they are 0.
+  func bends(_ a: Double, _ b: Double) -> (aa: Double, ab: Double, bb: Double)? {
     switch self {
     case .multiply: (0, 1, 0)
     case .divide: (0, -1 / (b * b), 2 * a / (b * b * b))
@@ -158,7 +149,7 @@ extension CombineFunction {
         Double.pow(a, b - 1) * (1 + (a > 0 ? b * Double.log(a) : 0)),
         a > 0 ? Double.pow(a, b) * Double.log(a) * Double.log(a) : 0
       )
-    default: (0, 0, 0)
+    default: nil
     }
   }
 }

@@ -131,8 +131,7 @@ package final class LaneWorker: @unchecked Sendable {
 
   private func timed(_ batches: [LaneBatch], _ share: Double) throws -> [LaneResults] {
     let start = ContinuousClock.now
-    let results =
-      try batches.count == 1 ? [evaluator.evaluate(batches[0])] : evaluator.evaluate(batches)
+    let results = try evaluator.evaluate(batches)
     let seconds = (ContinuousClock.now - start).seconds
     lock.withLock {
       if batches.count == 1 {

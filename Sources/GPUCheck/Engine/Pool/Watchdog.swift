@@ -195,11 +195,7 @@ private struct WatchedEvaluator: LaneEvaluator {
   func batchesAtOnce(_ batch: LaneBatch) -> Int { evaluator.batchesAtOnce(batch) }
   func lanesTogether(segment: Int) -> Int { evaluator.lanesTogether(segment: segment) }
 
-  func evaluate(_ batch: LaneBatch) throws -> LaneResults {
-    try watchdog.run("evaluating \(TextFormat.count(batch.count, "lane"))") {
-      try evaluator.evaluate(batch)
-    }
-  }
+  func evaluate(_ batch: LaneBatch) throws -> LaneResults { try evaluate([batch])[0] }
 
   func evaluate(_ batches: [LaneBatch]) throws -> [LaneResults] {
     let lanes = batches.reduce(0) { $0 + $1.count }
