@@ -7,13 +7,14 @@
 //
 // Lane arrays are [elements, lanes]. Needs the rules' own files. Everything is loaded before anything is
 // stored, so that a store may be where a load of the same element was.
-// Launch: [lane vectors, workers over the elements]. Host: Engine/OpenCL/FusedSteps.swift. The CPU takes
+// Launch: [lane workers, workers over the elements]. Host: Engine/OpenCL/FusedSteps.swift. The CPU takes
 // the steps one by one.
 
 kernel void KERNEL(int lane_vectors, int elements, int tie_policy,
                    PARAMETERS volatile global uint *flags) {
-  const int g = get_global_id(0);
-  intv kinks = (intv)(0);
-  FOR_SHARE(e, elements) { BODY }
-  report_kinks(kinks, g, flags);
+  FOR_LANES(g) {
+    intv kinks = (intv)(0);
+    FOR_SHARE(e, elements) { BODY }
+    report_kinks(kinks, g, flags);
+  }
 }

@@ -2,8 +2,8 @@
 //
 // A lane array is [elements, lanes], lanes fastest, and is addressed in vectors of VECTOR_WIDTH
 // lanes: vector g of element e stands at e * lane_vectors + g. A launch is
-// [lane vectors, workers]: work-item (g, w) serves the lanes of vector g and its share of the elements
-// (FOR_SHARE).
+// [lane workers, workers]: a work-item serves its share of the lane vectors and its share of the elements
+// (FOR_LANES, FOR_SHARE).
 // CPU twin: Sources/GPUCheck/Engine/CPU/LaneCall.swift.
 
 // MASK_TO_INT: the condition of a comparison of reals as integers, -1 or 0 in each lane.
@@ -37,18 +37,26 @@
 #define LANE_NUMBERS ((int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
 #endif
 
-// The loop over a work-item's share of so many elements. Where neighbouring work-items run side by side
-// they read neighbouring elements; where they run one after the other each reads a run of its own.
+// The loops over a work-item's lane vectors and its share of so many elements. Where neighbouring
+// work-items run side by side each has a lane, and they have neighbouring elements. Where they run one after
+// the other each has a few elements in a row and, in the outer loop, all lane vectors or a run of them: so
+// it reads a few streams in order, as caches like it.
 #define SHARES_ARE_RUNS (VECTOR_WIDTH > 1)
 #if !SHARES_ARE_RUNS
+#define FIRST_LANES ((int)get_global_id(0))
+#define LAST_LANES ((int)get_global_id(0) + 1)
+#define FIRST_OF_SHARE(count) 0
 #define FOR_SHARE(e, count) for (int e = get_global_id(1); e < (count); e += get_global_size(1))
 #else
-#define SHARE_START(count, w) ((int)((long)(count) * (w) / (long)get_global_size(1)))
+#define SHARE_START(count, w, axis) ((int)((long)(count) * (w) / (long)get_global_size(axis)))
+#define FIRST_LANES SHARE_START(lane_vectors, get_global_id(0), 0)
+#define LAST_LANES SHARE_START(lane_vectors, get_global_id(0) + 1, 0)
+#define FIRST_OF_SHARE(count) SHARE_START(count, get_global_id(1), 1)
 #define FOR_SHARE(e, count)                                                                       \
-  for (int e = SHARE_START(count, get_global_id(1)),                                              \
-           e##_end = SHARE_START(count, get_global_id(1) + 1);                                    \
+  for (int e = FIRST_OF_SHARE(count), e##_end = SHARE_START(count, get_global_id(1) + 1, 1);      \
        e < e##_end; e++)
 #endif
+#define FOR_LANES(g) for (int g = FIRST_LANES, g##_end = LAST_LANES; g < g##_end; g++)
 
 // A product's launch is [lane vectors / 2, parts, row blocks] or, with rows_first, the other way round: then
 // work-items that run one after the other take all rows of the same lanes, which a cache holds.

@@ -37,17 +37,18 @@ kernel void term_sum_slice_value(int lane_vectors, int elements, int axis_length
 
 // A slice becomes the whole tensor: what did not move is 0 in a difference (use_base = 0) and
 // base [elements] in a value. in [stored, lanes], out [elements, lanes].
-// Launch: [lane vectors, workers over the elements].
+// Launch: [lane workers, workers over the elements].
 kernel void expand_slice(int lane_vectors, int elements, int axis_length, int inner,
                          int use_base, global const int *position,
                          global const real *base, global const real *in, global real *out) {
-  const int g = get_global_id(0);
-  const intv index = LANE_INDEX(g, position);
-  FOR_SHARE(e, elements) {
-    const int stored = e / (axis_length * inner) * inner + e % inner;
-    const realv still = use_base ? (realv)(base[e]) : (realv)(0);
-    const realv moved = LOAD(stored * lane_vectors + g, in);
-    STORE(INT_TO_MASK(index == (intv)(e / inner % axis_length)) ? moved : still,
-          e * lane_vectors + g, out);
+  FOR_LANES(g) {
+    const intv index = LANE_INDEX(g, position);
+    FOR_SHARE(e, elements) {
+      const int stored = e / (axis_length * inner) * inner + e % inner;
+      const realv still = use_base ? (realv)(base[e]) : (realv)(0);
+      const realv moved = LOAD(stored * lane_vectors + g, in);
+      STORE(INT_TO_MASK(index == (intv)(e / inner % axis_length)) ? moved : still,
+            e * lane_vectors + g, out);
+    }
   }
 }

@@ -11,12 +11,13 @@ package final class CommandQueue: @unchecked Sendable {
 
   var cl: OpenCL { context.cl }
 
-  /// A queue on the context's device; `profiling` makes its events tell how long they took.
-  package init(_ context: Context, profiling: Bool = false) throws {
+  /// A queue on the context's device, or on one of its cores, whatever the number; `profiling` makes its
+  /// events tell how long they took.
+  package init(_ context: Context, core: Int? = nil, profiling: Bool = false) throws {
     let properties = cl_command_queue_properties(profiling ? CL_QUEUE_PROFILING_ENABLE : 0)
     var status: Int32 = 0
     let made = context.cl.createCommandQueue(
-      context.handle, context.device.handle, properties, &status)
+      context.handle, core.map(context.core) ?? context.device.handle, properties, &status)
     handle = try created(made, status, "clCreateCommandQueue")
     self.context = context
   }

@@ -23,6 +23,20 @@ package final class Device: @unchecked Sendable {
 
   /// Whether the device is a simulator, which is never chosen unless asked for by name or index.
   package var isSimulator: Bool { description.isSimulator }
+
+  /// Its compute units as devices of their own, for `release`; none where the driver will not have it.
+  func divide() -> [OpaquePointer] {
+    let wanted = description.cores
+    guard wanted > 1 else { return [] }
+    let byOne = [cl_device_partition_property(CL_DEVICE_PARTITION_EQUALLY), 1, 0]
+    var cores = [OpaquePointer?](repeating: nil, count: description.computeUnits)
+    let status = cl.createSubDevices(handle, byOne, UInt32(cores.count), &cores, nil)
+    return status == CL_SUCCESS ? cores.compactMap(\.self) : []
+  }
+
+  func release(cores: [OpaquePointer]) {
+    for core in cores { _ = cl.releaseDevice(core) }
+  }
 }
 
 /// The devices of this machine.

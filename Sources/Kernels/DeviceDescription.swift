@@ -98,6 +98,10 @@ package struct DeviceDescription: Sendable, Equatable {
   /// Whether the host's own cores do the work, one work-item after the other.
   package var isHost: Bool { kind == .cpu || isSimulator }
 
+  /// How many batches it does best side by side, each on a core of its own; 1 where a batch has the whole
+  /// device.
+  package var cores: Int { Quirks.isBestByCores(self) ? computeUnits : 1 }
+
   /// Work-items that run side by side, on any device where they do: launches of whole groups of so many
   /// read and write whole lines of memory.
   package static let sideBySide = 64

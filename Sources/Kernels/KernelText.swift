@@ -28,6 +28,7 @@ package struct KernelText: Sendable {
     ("piecewise.cl", PackageResources.piecewise_cl),
     ("product.cl", PackageResources.product_cl),
     ("reduce.cl", PackageResources.reduce_cl),
+    ("rows.cl", PackageResources.rows_cl),
     ("selftest.cl", PackageResources.selftest_cl),
     ("sigmoid.cl", PackageResources.sigmoid_cl),
     ("silu.cl", PackageResources.silu_cl),

@@ -42,6 +42,8 @@ package final class OpenCL: @unchecked Sendable {
   let getPlatformInfo: cl_api_clGetPlatformInfo
   let getDeviceIDs: cl_api_clGetDeviceIDs
   let getDeviceInfo: cl_api_clGetDeviceInfo
+  let createSubDevices: cl_api_clCreateSubDevices
+  let releaseDevice: cl_api_clReleaseDevice
   let createContext: cl_api_clCreateContext
   let releaseContext: cl_api_clReleaseContext
   let createCommandQueue: cl_api_clCreateCommandQueue
@@ -78,6 +80,9 @@ package final class OpenCL: @unchecked Sendable {
       try find("clGetPlatformInfo"), to: cl_api_clGetPlatformInfo.self)
     getDeviceIDs = unsafeBitCast(try find("clGetDeviceIDs"), to: cl_api_clGetDeviceIDs.self)
     getDeviceInfo = unsafeBitCast(try find("clGetDeviceInfo"), to: cl_api_clGetDeviceInfo.self)
+    createSubDevices = unsafeBitCast(
+      try find("clCreateSubDevices"), to: cl_api_clCreateSubDevices.self)
+    releaseDevice = unsafeBitCast(try find("clReleaseDevice"), to: cl_api_clReleaseDevice.self)
     createContext = unsafeBitCast(try find("clCreateContext"), to: cl_api_clCreateContext.self)
     releaseContext = unsafeBitCast(try find("clReleaseContext"), to: cl_api_clReleaseContext.self)
     createCommandQueue = unsafeBitCast(

@@ -28,8 +28,8 @@ package final class Program: @unchecked Sendable {
     handle = try created(made, status, "clCreateProgramWithSource")
     self.context = context
     self.precision = precision
-    var id: OpaquePointer? = context.device.handle
-    let built = cl.buildProgram(handle, 1, &id, options, nil, nil)
+    let ids: [OpaquePointer?] = context.devices
+    let built = cl.buildProgram(handle, UInt32(ids.count), ids, options, nil, nil)
     try check(built, "clBuildProgram", detail: log(options: options))
   }
 

@@ -12,6 +12,8 @@ package struct Quirk: Sendable {
     case nativeVectors
     /// Calls from two threads at once break it, against the specification.
     case oneThread
+    /// Kernels on single cores, side by side, are faster than on all cores one after the other.
+    case cores
     /// The driver runs a command, and ends the whole process where `PATH` has none of that name.
     case needsCommand(String, remedy: String)
   }
@@ -49,6 +51,14 @@ package enum Quirks {
         """,
       applies: { $0.platformName == "Portable Computing Language" && $0.kind == .cpu }),
     Quirk(
+      devices: "PoCL's CPUs", effect: .cores,
+      source: """
+        PoCL wakes its threads for each launch, and the last to finish begins the next: measured on PoCL 3.1 \
+        and two cores, a ResNet-20, a GPT and a LeNet by two processes on a core each take a fifth to a \
+        quarter less than by one on both
+        """,
+      applies: { $0.platformName == "Portable Computing Language" && $0.kind == .cpu }),
+    Quirk(
       devices: "every CPU", effect: .nativeVectors,
       source: """
         measured on PoCL 3.1: a matrix product of scalars in local tiles 8 GFLOP/s, of native vectors \
@@ -66,6 +76,11 @@ package enum Quirks {
   /// Whether several threads may use the device at once, each with its own queue and kernels.
   package static func allowsThreads(_ device: DeviceDescription) -> Bool {
     !table.contains { $0.effect == .oneThread && $0.applies(device) }
+  }
+
+  /// Whether batches go side by side on the device, each on a core of its own.
+  package static func isBestByCores(_ device: DeviceDescription) -> Bool {
+    table.contains { $0.effect == .cores && $0.applies(device) }
   }
 
   /// Why the device must not be used as things stand, with what to do about it; nil where it may.

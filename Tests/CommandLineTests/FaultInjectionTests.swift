@@ -186,10 +186,11 @@ import Testing
     return opencl.failed != nil
   }
 
-  /// Whether nobody need hear of a call's failure: what cannot be released is lost and no more, and
-  /// a device may refuse the question after its doubles.
+  /// Whether nobody need hear of a call's failure: what cannot be released is lost and no more, a device
+  /// may refuse the question after its doubles, and one that does not divide is used as a whole.
   private static func isSilent(_ function: String) -> Bool {
     function.hasPrefix("clRelease") || function == "clGetDeviceInfo"
+      || function == "clCreateSubDevices"
   }
 }
 

@@ -173,7 +173,9 @@ struct OclgrindTests {
     try expectReport(
       of: "Write-write data race", in: "dense_bias_difference",
       planting: "STORE(d * (realv)(g + 1), s * lane_vectors, out);",
-      insteadOf: "STORE(d, s * lane_vectors + g, out);", file: "dense.cl")
+      insteadOf: "STORE(d, s * lane_vectors + g, out);", file: "dense.cl",
+      // With a work-item for every lane.
+      kernels: "width=1,-moments")
   }
 
   @Test("A value that was never set is reported")
@@ -187,7 +189,7 @@ struct OclgrindTests {
   /// Changes a line of a copy of kernels/ and expects Oclgrind to see it.
   private func expectReport(
     of message: String, in kernel: String, planting planted: String, insteadOf original: String,
-    file: String
+    file: String, kernels: String? = nil
   ) throws {
     let folder = try TemporaryFolder()
     defer { withExtendedLifetime(folder) {} }
@@ -200,7 +202,9 @@ struct OclgrindTests {
     try parts.joined(separator: planted).write(to: url, atomically: true, encoding: .utf8)
     let line = parts[0].split(separator: "\n", omittingEmptySubsequences: false).count
 
-    let run = try oclgrind.check("layout-in-out", ["--kernels", copy.path])
+    let run = try oclgrind.check(
+      "layout-in-out", ["--kernels", copy.path],
+      environment: kernels.map { ["GPUCHECK_KERNELS": $0] } ?? [:])
     #expect(run.device.contains("Oclgrind"))
     let isSeen = run.reports.contains { report in
       report.hasPrefix(message) && report.contains("Kernel: \(kernel)\n")

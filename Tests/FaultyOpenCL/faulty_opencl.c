@@ -165,6 +165,11 @@ CL_API_ENTRY cl_int CL_API_CALL clGetDeviceInfo(cl_device_id device, cl_device_i
   pthread_mutex_unlock(&lock);
   return result;
 }
+REPORTS(clCreateSubDevices,
+        (cl_device_id device, const cl_device_partition_property *parts, cl_uint room,
+         cl_device_id *made, cl_uint *count),
+        (device, parts, room, made, count))
+REPORTS(clReleaseDevice, (cl_device_id device), (device))
 CREATES(cl_context, clCreateContext, 0,
         (const cl_context_properties *properties, cl_uint count, const cl_device_id *devices,
          void(CL_CALLBACK *notify)(const char *, const void *, size_t, void *), void *data,

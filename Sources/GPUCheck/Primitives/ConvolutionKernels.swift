@@ -2,7 +2,7 @@ import Kernels
 
 extension Convolution {
   package func kernelUnits(_ mode: LaneMode) -> [KernelUnit] {
-    [KernelUnit(file: "convolution.cl")]
+    RowBlocks.units + [KernelUnit(file: "convolution.cl")]
       + Tile.units("convolution_tile", defines: [("TILE_OF_CONVOLUTION", "1")])
   }
 
@@ -26,10 +26,6 @@ extension Convolution {
 
 /// The launches of the kernels of kernels/convolution.cl.
 private struct ConvolutionLaunch {
-  /// CONVOLUTION_ROWS and CONVOLUTION_POSITIONS of convolution.cl: the filters that a work-item has in
-  /// registers, and how many positions it takes.
-  static let (rows, positions) = (6, 16)
-
   let call: KernelCall
   let size: Convolution.Extents
 
@@ -56,19 +52,19 @@ private struct ConvolutionLaunch {
         batches: size.groups, outs: size.perGroup, call.precision)
     }
     // A work-item takes as many filters as leave work for all: it copies what they read once.
-    let blocks = (size.perGroup + Self.rows - 1) / Self.rows
+    let blocks = RowBlocks.count(of: size.perGroup)
     let shares = call.shares(of: blocks, beside: call.laneVectors / 2 * parts * size.groups)
-    let filtersEach = (blocks + shares - 1) / shares * Self.rows
+    let blocksEach = (blocks + shares - 1) / shares
     return launch(
-      "convolution_input", others + [.int(filtersEach)],
+      "convolution_input", others + [.int(blocksEach)],
       KernelCall.global(
         call.laneVectors, parts: parts,
-        blocks: size.groups * ((size.perGroup + filtersEach - 1) / filtersEach),
+        blocks: size.groups * ((blocks + blocksEach - 1) / blocksEach),
         rowsFirst: rowsFirst))
   }
 
   private var parts: Int {
-    size.samples * ((size.positions + Self.positions - 1) / Self.positions)
+    size.samples * RowBlocks.parts(of: size.positions, vectorWidth: call.vectorWidth)
   }
 
   private var rowsFirst: Bool {
@@ -112,7 +108,7 @@ private struct ConvolutionLaunch {
         call.input(0), .buffer(call.output),
       ],
       KernelCall.global(
-        call.laneVectors, parts: parts, blocks: (size.filters + Self.rows - 1) / Self.rows,
+        call.laneVectors, parts: parts, blocks: RowBlocks.count(of: size.filters),
         rowsFirst: rowsFirst))
   }
 

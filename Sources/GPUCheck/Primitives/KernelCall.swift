@@ -24,11 +24,21 @@ package struct KernelCall {
   package var output: Buffer
   package var flags: Buffer
 
-  /// The launch shape [lane vectors, workers] for a loop over so many elements.
+  /// The launch shape [lane workers, workers] for a loop over lane vectors and so many elements (FOR_LANES and
+  /// FOR_SHARE of lanes.cl). Where work-items run one after the other each takes few elements, whose lanes
+  /// it reads as streams side by side, and enough of both to be worth the start.
   package func global(over elements: Int) -> [Int] {
-    let workers = max(1, min(elements, wantedWorkItems / max(laneVectors, 1)))
-    return [laneVectors, workers]
+    guard vectorWidth > 1 else {
+      return [laneVectors, max(1, min(elements, wantedWorkItems / max(laneVectors, 1)))]
+    }
+    let each = max(Self.streams, Self.worthAStart / max(laneVectors, 1))
+    let workers = max(1, (elements + each - 1) / each)
+    let most = max(1, laneVectors * min(each, elements) / Self.worthAStart)
+    return [max(1, min(wantedWorkItems / workers, most)), workers]
   }
+
+  /// Elements whose lanes are read side by side, and lane vectors of elements that a work-item takes at least.
+  private static let (streams, worthAStart) = (8, 256)
 
   /// Among how many work-items so many blocks of a product's rows are shared, where there are so many
   /// work-items for each: one each where work-items run side by side, and few where they run one after the

@@ -3,7 +3,7 @@ import Kernels
 extension MatrixProduct {
   package func kernelUnits(_ mode: LaneMode) -> [KernelUnit] { Self.units }
 
-  static let units = [KernelUnit(file: "product.cl")] + Tile.units("product_tile")
+  static let units = RowBlocks.units + [KernelUnit(file: "product.cl")] + Tile.units("product_tile")
 
   package func launches(_ call: KernelCall) -> [Launch] {
     let size = laneExtents(call.step.inputShapes)
@@ -16,7 +16,7 @@ extension MatrixProduct {
     case (.full, .full):
       let both = Launch(
         arguments: ProductLanesArguments(call: call, size: size),
-        global: [call.laneVectors, size.batches, ProductLanesArguments.blocks(size)])
+        global: ProductLanesArguments.global(call, size))
       return call.mode == .difference
         ? [table(call, aMoves: true, isFree: false, size), both] : [both]
     case (.single, .still): return [single(call, aMoves: true, size)]
@@ -55,7 +55,8 @@ extension MatrixProduct {
     return Launch(
       arguments: ProductDepthArguments(
         call: call, sides: sides, width: width, aMoves: aMoves, rowsFirst: rowsFirst),
-      global: sides.blocks(call.laneVectors, rowsFirst: rowsFirst))
+      global: sides.blocks(
+        call.laneVectors, vectorWidth: call.vectorWidth, rowsFirst: rowsFirst))
   }
 
   private func addSingle(_ call: KernelCall, aMoves: Bool, _ size: Extents) -> Launch {
@@ -74,14 +75,15 @@ extension MatrixProduct.Sides {
   ) -> Launch {
     launch(
       call.usesTiles ? Tile(outs: outs, call.precision) : nil, call.precision,
-      laneVectors: call.laneVectors,
+      laneVectors: call.laneVectors, vectorWidth: call.vectorWidth,
       rowsFirst: call.takesRowsFirst(tableElements: outs * depth), table: table, input: input,
       bias: bias, output: call.output)
   }
 
   /// The same by one kernel or another, which give the same bits: in tiles, or without.
   func launch(
-    _ tile: Tile?, _ precision: Precision, laneVectors: Int, rowsFirst: Bool = false,
+    _ tile: Tile?, _ precision: Precision, laneVectors: Int, vectorWidth: Int = 1,
+    rowsFirst: Bool = false,
     table: KernelArgument, input: KernelArgument, bias: KernelArgument, output: Buffer
   ) -> Launch {
     let arguments = ProductTableArguments(
@@ -89,16 +91,15 @@ extension MatrixProduct.Sides {
       rowsFirst: rowsFirst, sides: self, table: table, input: input, bias: bias, output: output)
     return tile?.launch(
       arguments, columns: samples * laneVectors, batches: batches, outs: outs, precision)
-      ?? Launch(arguments: arguments, global: blocks(laneVectors, rowsFirst: rowsFirst))
+      ?? Launch(
+        arguments: arguments,
+        global: blocks(laneVectors, vectorWidth: vectorWidth, rowsFirst: rowsFirst))
   }
 
-  /// PRODUCT_ROWS and PRODUCT_SAMPLES of product.cl: the outputs of one work-item, and how often.
-  private static let (rows, samples) = (6, 16)
-
-  fileprivate func blocks(_ laneVectors: Int, rowsFirst: Bool) -> [Int] {
+  fileprivate func blocks(_ laneVectors: Int, vectorWidth: Int, rowsFirst: Bool) -> [Int] {
     KernelCall.global(
-      laneVectors, parts: batches * ((samples + Self.samples - 1) / Self.samples),
-      blocks: (outs + Self.rows - 1) / Self.rows, rowsFirst: rowsFirst)
+      laneVectors, parts: batches * RowBlocks.parts(of: samples, vectorWidth: vectorWidth),
+      blocks: RowBlocks.count(of: outs), rowsFirst: rowsFirst)
   }
 }
 
@@ -127,11 +128,19 @@ private struct ProductTableArguments: KernelArguments {
 }
 
 private struct ProductLanesArguments: KernelArguments {
-  /// BLOCK_ROWS and BLOCK_COLUMNS of product.cl.
+  /// BLOCK_ROWS and BLOCK_COLUMNS of product.cl where work-items run side by side.
   private static let (rows, columns) = (2, 4)
+  /// PANEL_ELEMENTS and PANEL_DEPTH, where they run one after the other.
+  private static let panel = (elements: 1024, depth: 64)
 
-  static func blocks(_ size: MatrixProduct.Extents) -> Int {
-    ((size.rows + rows - 1) / rows) * ((size.columns + columns - 1) / columns)
+  static func global(_ call: KernelCall, _ size: MatrixProduct.Extents) -> [Int] {
+    if call.vectorWidth == 1 {
+      let blocks =
+        ((size.rows + rows - 1) / rows) * ((size.columns + columns - 1) / columns)
+      return [call.laneVectors, size.batches, blocks]
+    }
+    let most = panel.elements / max(1, min(size.depth, panel.depth))
+    return [(size.columns + most - 1) / most, size.batches, call.laneVectors / 2]
   }
 
   let call: KernelCall

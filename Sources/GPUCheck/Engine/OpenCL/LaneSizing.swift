@@ -21,19 +21,21 @@ struct LaneSizing {
     isHost ? 64 * device.computeUnits : 4096 * device.computeUnits
   }
 
-  /// How many batches may be on their way to the device and back at a time: two, where all memory that is
-  /// left beside tables of so many bytes holds the least of both.
+  /// How many batches may be on their way to the device and back at a time: one for each core of a device
+  /// that is divided, and otherwise two, where all memory that is left beside tables of so many bytes holds
+  /// the least of all.
   func streams(_ plans: [LanePlan], _ precision: Precision, beside tables: Int) -> Int {
     let largest = plans.map(\.elementsPerLane).max() ?? 0
+    let wanted = max(2, device.cores)
     return plans.contains(where: takesTurns) && Quirks.allowsThreads(device)
-      && 4 * vectorWidth * largest * precision.bytes <= memoryLimit - tables ? 2 : 1
+      && wanted * unit * largest * precision.bytes <= memoryLimit - tables ? wanted : 1
   }
 
-  /// Whether batches of a plan go two at a time, so that the host prepares one while the device works at
-  /// the other. A CPU is the host itself: it gains where the host's part is a large one, and otherwise
-  /// loses what its caches hold of a batch.
+  /// Whether batches of a plan go side by side: each on a core, or so that the host prepares one while the
+  /// device works at the other. A CPU that is not divided is the host itself: it gains where the host's part
+  /// is a large one, and otherwise loses what its caches hold of a batch.
   func takesTurns(_ plan: LanePlan) -> Bool {
-    plan.isAllChain || !isHost
+    device.cores > 1 || plan.isAllChain || !isHost
   }
 
   /// Lanes of a batch: as many as fit the memory (what a CPU's caches hold, or an eighth of a device

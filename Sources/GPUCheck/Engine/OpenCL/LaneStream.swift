@@ -32,7 +32,11 @@ struct LaneSetup {
 /// `@unchecked Sendable`: used by one batch at a time.
 final class LaneStream: @unchecked Sendable {
   private let setup: LaneSetup
-  private let queue: CommandQueue
+  /// Of the whole device, and of a core of it where it is divided.
+  private let queues: (whole: CommandQueue, core: CommandQueue)
+  /// Whether the next batch is the only one on its way, and may have more than a core.
+  var hasWholeDevice = true
+  private var queue: CommandQueue { hasWholeDevice ? queues.whole : queues.core }
   private var kernels: [String: Kernel] = [:]
   /// Given up while memory is looked for: the old buffers must go before smaller ones can come.
   private var buffers: LaneBuffers?
@@ -42,9 +46,14 @@ final class LaneStream: @unchecked Sendable {
   /// the elements that it reads and writes.
   private var timed: [(event: Event, kernel: String, work: Double, moved: Int)] = []
 
-  init(_ setup: LaneSetup) throws {
+  /// - Parameter core: the number of a core, of any there are.
+  init(_ setup: LaneSetup, core: Int) throws {
     self.setup = setup
-    queue = try CommandQueue(setup.context, profiling: setup.profile != nil)
+    let profiling = setup.profile != nil
+    queues = (
+      try CommandQueue(setup.context, profiling: profiling),
+      try CommandQueue(setup.context, core: core, profiling: profiling)
+    )
   }
 
   /// Gives all memory back: drivers that allocate at the first use say only then that there is none.

@@ -44,7 +44,7 @@ package final class OpenCLBackend: Backend {
     if let failure = selfTests.firstFailure {
       throw InputError(failure, remedy: "choose another device, or cpu")
     }
-    programs = ProgramCache(try Context(device), text: text)
+    programs = ProgramCache(try Context(device, divided: true), text: text)
     self.memoryLimit = memoryLimit
   }
 

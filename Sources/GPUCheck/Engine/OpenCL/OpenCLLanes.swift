@@ -41,7 +41,8 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
         tieRoundoff: tieRoundoff)
     }
     let tableBytes = tables.byteCount + (chain?.byteCount ?? 0)
-    let streams = sizing.streams(plans, precision, beside: tableBytes)
+    // Kernels that others run beside are not worth timing.
+    let streams = profile == nil ? sizing.streams(plans, precision, beside: tableBytes) : 1
     capacities = try zip(plans, graph.layout.segments).map { plan, part in
       try sizing.lanes(
         plan, precision, components: part.count, beside: tableBytes, streams: streams,
@@ -54,7 +55,7 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
       program: program, tables: tables, chain: chain,
       termSums: graph.terms.map { baseline.values[$0.node].reduce(0, +) }, profile: profile)
     self.setup = setup
-    self.streams = StreamPool(most: streams) { try LaneStream(setup) }
+    self.streams = StreamPool(most: streams) { try LaneStream(setup, core: $0) }
     // Whether there is the memory is known before the work begins.
     try withStream { stream, capacities in
       try stream.prepare(capacities: capacities)
@@ -159,7 +160,8 @@ package final class OpenCLLanes: LaneEvaluator, @unchecked Sendable {
   /// Calls `body` with a stream and the capacities until it says that it is done. Where memory runs out
   /// the capacities are halved, as long as there is more than the least a launch takes.
   private func withStream(_ body: (LaneStream, _ capacities: [Int]) throws -> Bool) throws {
-    try streams.use { stream in
+    try streams.use { stream, isAlone in
+      stream.hasWholeDevice = isAlone
       while true {
         do {
           if try body(stream, lock.withLock { capacities }) { return }

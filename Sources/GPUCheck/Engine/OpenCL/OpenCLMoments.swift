@@ -34,7 +34,7 @@ final class OpenCLMoments: MomentEngine {
     sizing = LaneSizing(
       context.device.description, vectorWidth: vectorWidth, memoryLimit: memoryLimit)
     streams = StreamPool(most: Quirks.allowsThreads(context.device.description) ? 2 : 1) {
-      [sizing, vectorWidth] in
+      [sizing, vectorWidth] _ in
       try MomentStream(program, precision, vectorWidth, sizing, profile)
     }
   }
@@ -107,7 +107,7 @@ final class OpenCLMoments: MomentEngine {
     guard served.count == batches.count, batches.allSatisfy({ $0.lanes.count > 0 }) else {
       return batches.map { [Double](repeating: .nan, count: $0.lanes.count) }
     }
-    return try streams.use { try $0.values(served) }
+    return try streams.use { stream, _ in try stream.values(served) }
   }
 }
 

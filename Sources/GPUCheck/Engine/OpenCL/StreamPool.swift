@@ -6,35 +6,38 @@ import Foundation
 final class StreamPool<Stream>: @unchecked Sendable {
   /// How many there may be.
   let most: Int
-  private let make: () throws -> Stream
+  private let make: (_ number: Int) throws -> Stream
   private let lock = NSCondition()
   private var idle: [Stream] = []
   private var made = 0
 
-  init(most: Int, make: @escaping () throws -> Stream) {
+  /// - Parameter make: makes the stream of a number below `most`.
+  init(most: Int, make: @escaping (_ number: Int) throws -> Stream) {
     self.most = most
     self.make = make
   }
 
-  /// Calls `body` with a stream that nobody else uses; waits for one where all are taken.
-  func use<Result>(_ body: (Stream) throws -> Result) throws -> Result {
-    let stream = try take()
+  /// Calls `body` with a stream that nobody else uses, and whether no other was in use when it was taken;
+  /// waits for one where all are taken.
+  func use<Result>(_ body: (Stream, _ isAlone: Bool) throws -> Result) throws -> Result {
+    let (stream, isAlone) = try take()
     defer {
       lock.withLock {
         idle.append(stream)
         lock.signal()
       }
     }
-    return try body(stream)
+    return try body(stream, isAlone)
   }
 
-  private func take() throws -> Stream {
+  private func take() throws -> (Stream, isAlone: Bool) {
     lock.lock()
     defer { lock.unlock() }
     while idle.isEmpty, made >= most { lock.wait() }
-    if let free = idle.popLast() { return free }
-    let stream = try make()
+    let isAlone = idle.count == made
+    if let free = idle.popLast() { return (free, isAlone) }
+    let stream = try make(made)
     made += 1
-    return stream
+    return (stream, isAlone)
   }
 }

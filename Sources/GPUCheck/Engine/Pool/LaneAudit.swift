@@ -17,7 +17,7 @@ package final class LaneAudit: Sendable {
 
   /// How many audits there were, how long they took, and how many lanes the next one looks at that
   /// move J.
-  private let spent = Mutex((count: 0, seconds: 0.0, telling: LaneAudit.telling.most))
+  private let spent = Mutex((count: 0, seconds: 0.0, telling: LaneAudit.telling.least))
 
   /// So many batches are looked over, unless that takes too many seconds, and from then on as long as
   /// it takes no more than a share of what the device took: on large networks the CPU is far behind it.
