@@ -56,7 +56,7 @@ KERNELS = ["", "-moments", "-moments,-tiles", "chains", "-fused"]
 PEER_BLOCK = 1024
 # The suites that hold every kernel to the textbook and to its CPU twin.
 TESTS = "|".join((
-    "PrimitiveTests", "RuleTests", "LaneChainTests", "ProductTileTests",
+    "PrimitiveTests", "RuleTests", "LaneChainTests", "ProductTileTests", "RowBlockTests",
     "FusedStepsTests", "KinkTests", "LaneLoopTests"))
 
 
