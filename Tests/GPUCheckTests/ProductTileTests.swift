@@ -86,20 +86,10 @@ struct ProductTileTests {
         baseline, mode: mode, precision: precision, tieRoundoff: 0)
       for (segment, part) in baseline.graph.layout.segments.enumerated() {
         // Lanes that fill no tile, and some more.
-        let components = (0..<Int32(150)).map { $0 * 7 % Int32(part.count) }
-        let theta = baseline.parameters[segment: segment]
-        let moves = components.map {
-          precision.rounded(
-            (mode == .value ? theta[theta.startIndex + Int($0)] : 0) + 0.01)
-        }
-        let batch = LaneBatch(segment: segment, components: components, moves: moves)
+        let batch = LaneBatch.spread(150, segment: segment, of: baseline, mode, precision)
         let found = try evaluators.map { try $0.evaluate(batch).values }
         #expect(found[0] == found[1], "\(part.name), \(precision)")
-        let expected = try cpu.evaluate(batch).values
-        let size = expected.map(\.magnitude).max() ?? 0
-        for (value, expected) in zip(found[1], expected) {
-          #expect((value - expected).magnitude <= 400 * precision.unitRoundoff * size)
-        }
+        expectNear(found[1], try cpu.evaluate(batch).values, precision, part.name)
       }
     }
   }

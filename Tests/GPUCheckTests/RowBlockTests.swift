@@ -70,21 +70,11 @@ struct RowBlockTests {
       let cpu = try CPUBackend(takesChains: false).prepare(
         baseline, mode: mode, precision: precision, tieRoundoff: 0)
       for (segment, part) in baseline.graph.layout.segments.enumerated() {
-        let components = (0..<Int32(40)).map { $0 * 7 % Int32(part.count) }
-        let theta = baseline.parameters[segment: segment]
-        let moves = components.map {
-          precision.rounded((mode == .value ? theta[theta.startIndex + Int($0)] : 0) + 0.01)
-        }
-        let batch = LaneBatch(segment: segment, components: components, moves: moves)
+        let batch = LaneBatch.spread(40, segment: segment, of: baseline, mode, precision)
         let expected = try cpu.evaluate(batch).values
-        let size = expected.map(\.magnitude).max() ?? 0
         for evaluator in evaluators {
           let found = try evaluator.evaluate(batch).values
-          for (value, expected) in zip(found, expected) {
-            #expect(
-              (value - expected).magnitude <= 400 * precision.unitRoundoff * size,
-              "\(part.name), \(precision)")
-          }
+          expectNear(found, expected, precision, part.name)
           let atOnce = evaluator.batchesAtOnce(batch)
           #expect(atOnce >= device.cores, "a batch for every core")
           let beside = Mutex<[[Double]?]>([])
