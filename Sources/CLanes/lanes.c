@@ -103,11 +103,11 @@ ptrdiff_t lane_series_f32(int set, ptrdiff_t elements, float limit, const float 
 }
 
 void lane_moments_f64(int set, ptrdiff_t samples, const double *x, ptrdiff_t x_stride,
-                      const double *moments, double step, double *out) {
-  CHOOSE(set, moments_f64, samples, x, x_stride, moments, step, out)
+                      const double *moments, ptrdiff_t first, ptrdiff_t end, double step, double *out) {
+  CHOOSE(set, moments_f64, samples, x, x_stride, moments, first, end, step, out)
 }
 
 void lane_moments_f32(int set, ptrdiff_t samples, const float *x, ptrdiff_t x_stride,
-                      const float *moments, float step, float *out) {
-  CHOOSE(set, moments_f32, samples, x, x_stride, moments, step, out)
+                      const float *moments, ptrdiff_t first, ptrdiff_t end, float step, float *out) {
+  CHOOSE(set, moments_f32, samples, x, x_stride, moments, first, end, step, out)
 }

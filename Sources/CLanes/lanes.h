@@ -105,8 +105,9 @@ __attribute__((unused)) TARGET static ptrdiff_t NAME(series)(ptrdiff_t elements,
 
 __attribute__((unused)) TARGET static void NAME(moments)(ptrdiff_t samples, const REAL *x,
                                                          ptrdiff_t x_stride, const REAL *moments,
-                                                         REAL step, REAL *out) {
-  for (ptrdiff_t lane = 0; lane < LANE_SERIES_LANES; lane += WIDTH) {
+                                                         ptrdiff_t first, ptrdiff_t end, REAL step,
+                                                         REAL *out) {
+  for (ptrdiff_t lane = first / WIDTH * WIDTH; lane < end; lane += WIDTH) {
     NAME(vector) odd = {0}, odd_low = {0}, even = {0};
     NAME(mask) is_served = (odd == even);
     for (ptrdiff_t s = 0; s < samples; s++) {

@@ -76,7 +76,7 @@ import Testing
   private func watch(_ rate: Double, budget: Double, directions: Bool = true) -> InputError? {
     let counts = Self.layout.segments.map(\.count)
     var watch = PaceWatch(
-      budget: budget, work(counts), Self.layout, hasDirections: directions)
+      budget: budget, { [work = work(counts)] in work }, Self.layout, hasDirections: directions)
     let step = 100
     do {
       for done in stride(from: step, through: Self.layout.count, by: step) {

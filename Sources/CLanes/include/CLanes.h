@@ -48,15 +48,17 @@ ptrdiff_t lane_series_f64(int set, ptrdiff_t elements, double limit, const doubl
 ptrdiff_t lane_series_f32(int set, ptrdiff_t elements, float limit, const float *_Nonnull c,
                           ptrdiff_t stride, float *_Nonnull d);
 
-/// The sums over samples of what a step makes of the cost in LANE_SERIES_LANES units: the step times
-/// x(s x_stride), in the series of the unit and sample. moments [samples, LANE_SERIES_TERMS + 1,
+/// The sums over samples of what a step makes of the cost in units first up to end, of LANE_SERIES_LANES: the
+/// step times x(s x_stride), in the series of the unit and sample. moments [samples, LANE_SERIES_TERMS + 1,
 /// LANE_SERIES_LANES]: the terms, and the largest |d| that they serve. out [3, LANE_SERIES_LANES]: the odd
 /// powers' sum, what rounding took from it, and the even powers' sum; the same step back has the first two
-/// with the other sign. NaN where a sample's step is larger.
+/// with the other sign. NaN where a sample's step is larger. Units beside those asked for may be written too.
 void lane_moments_f64(int set, ptrdiff_t samples, const double *_Nonnull x, ptrdiff_t x_stride,
-                      const double *_Nonnull moments, double step, double *_Nonnull out);
+                      const double *_Nonnull moments, ptrdiff_t first, ptrdiff_t end, double step,
+                      double *_Nonnull out);
 void lane_moments_f32(int set, ptrdiff_t samples, const float *_Nonnull x, ptrdiff_t x_stride,
-                      const float *_Nonnull moments, float step, float *_Nonnull out);
+                      const float *_Nonnull moments, ptrdiff_t first, ptrdiff_t end, float step,
+                      float *_Nonnull out);
 
 /// A function of many elements as series around where each stands: term[n] and gap by element. Of a function
 /// that is straight up to a kink the one term is its slope, and the gap how far each element may move; NULL

@@ -165,54 +165,60 @@ struct CheckRun {
     }
   }
 
-  /// Components of a tensor, and those of them on which truncation is measured.
-  private typealias TruncationGroup = (all: Range<Int>, chosen: [Int])
+  /// The slope of a component at half the step.
+  private typealias HalfStep = (at: Int, slope: Double)
 
   /// Truncation is what halving the step changes. It is measured on all components of small
   /// tensors and, elsewhere, on some, from which the rest is scaled by its second difference.
   private mutating func measureTruncation() throws {
     var random = SplitMix64(seed: options.seed ^ 0x7472_756e_6361_7465)
     let isSample = estimates.count < layout.count
-    var groups: [TruncationGroup] = []
+    var tensors: [Range<Int>] = []
+    var chosen: [Int] = []
     var first = 0
     for part in perturbation.layout.segments {
       let last = estimates.components.firstPlace(notBelow: part.range.upperBound)
       let wanted =
         scheme == .central
         ? Self.truncationSample(of: last - first, isSample: isSample) : last - first
-      let chosen = draw(wanted, of: first..<last, using: &random).filter {
+      chosen += draw(wanted, of: first..<last, using: &random).filter {
         estimates.flags[$0].isEmpty
       }
-      groups.append((first..<last, chosen))
+      tensors.append(first..<last)
       first = last
     }
     // Once may be the machine's fault, which happens: what hides right and wrong is measured twice.
-    if try !halveSteps(groups) { _ = try halveSteps(groups) }
+    if try !halveSteps(chosen, of: tensors) { _ = try halveSteps(chosen, of: tensors) }
   }
 
-  /// Measures truncation on the chosen components of some groups, and spreads it over the others.
+  /// Measures truncation on the chosen components, and spreads it over the others of their tensors.
   /// Returns whether it is small beside what was measured; where costs are subtracted that is not asked,
   /// since those scatter by themselves.
-  private mutating func halveSteps(_ groups: [TruncationGroup]) throws -> Bool {
-    let asked = groups.flatMap(\.chosen)
-    var stage = progress.stage("second step", total: asked.count)
-    let changes = try perturbation.changes(
-      of: asked.map { estimates.components[$0] }, .same(scheme.steps.map { $0 * epsilon / 2 }),
-      advance: { try stage.advance($0) })
-    var half: [Int: Double] = [:]
-    for (i, list) in zip(asked, changes) {
-      if list.contains(where: { $0.flags.contains(.lost) }) {
-        estimates.flags[i].insert(.lost)
+  private mutating func halveSteps(_ chosen: [Int], of tensors: [Range<Int>]) throws -> Bool {
+    var stage = progress.stage("second step", total: chosen.count)
+    let scheme = scheme
+    var halves: [HalfStep] = []
+    var lost: [Int] = []
+    try perturbation.forEach(
+      of: chosen.map { estimates.components[$0] }, .same(scheme.steps.map { $0 * epsilon / 2 }),
+      advance: { try stage.advance($0) }
+    ) { number, list in
+      if list.flags.contains(.lost) {
+        lost.append(chosen[number])
       } else {
-        half[i] = scheme.slope(list)
+        halves.append((chosen[number], scheme.slope(list)))
       }
     }
-    let measured = asked.filter { half[$0] != nil }
-    if perturbation.mode == .value { measureNoise(measured, half) }
-    for group in groups {
-      spread(group.all, group.chosen.filter { half[$0] != nil }, half)
+    for i in lost { estimates.flags[i].insert(.lost) }
+    if perturbation.mode == .value { measureNoise(halves) }
+    var rest = halves[...]
+    for tensor in tensors {
+      let own = rest.prefix { tensor.contains($0.at) }
+      spread(own, over: tensor)
+      rest = rest[own.endIndex...]
     }
     guard perturbation.mode == .difference else { return true }
+    let measured = halves.map(\.at)
     let error = norm(measured) { estimates.truncation[$0] }.value
     let slopes = norm(measured) { scales.gradient[estimates.components[$0]] }.value
     // `spread` gives others up to twelve times what is typical.
@@ -221,9 +227,9 @@ struct CheckRun {
 
   /// What the subtraction of two costs leaves of their rounding, from how much halving the step
   /// scatters the differences. Components that do not move J at all say nothing.
-  private mutating func measureNoise(_ measured: [Int], _ half: [Int: Double]) {
-    let scatter = measured.filter { estimates.numeric[$0] != 0 || half[$0] != 0 }
-      .map { estimates.numeric[$0] - (half[$0] ?? .nan) }
+  private mutating func measureNoise(_ halves: [HalfStep]) {
+    let scatter = halves.filter { estimates.numeric[$0.at] != 0 || $0.slope != 0 }
+      .map { estimates.numeric[$0.at] - $0.slope }
     subtraction = max(
       epsilon * SubtractionNoise.standardError(ofHalving: scatter, scheme),
       SubtractionNoise.standardError(ofCost: costNoise ?? 0, scheme),
@@ -239,16 +245,16 @@ struct CheckRun {
     min(count, 256, isSample ? max(2, count / 4) : .max)
   }
 
-  private mutating func spread(_ all: Range<Int>, _ chosen: [Int], _ half: [Int: Double]) {
-    guard !chosen.isEmpty else { return }
+  private mutating func spread(_ halves: ArraySlice<HalfStep>, over all: Range<Int>) {
+    guard !halves.isEmpty else { return }
     // Halving the step divides the error by 2^order (Richardson); half as much again for the orders that
     // are left out.
     let (numeric, factor) = (estimates.numeric, 1.5 / (1 - 1 / Double(1 << scheme.order)))
-    let measured = chosen.map { factor * (numeric[$0] - (half[$0] ?? .nan)).magnitude }
-    if chosen.count < all.count {
+    let measured = halves.map { factor * (numeric[$0.at] - $0.slope).magnitude }
+    if halves.count < all.count {
       let (bend, flags) = (estimates.bend, estimates.flags)
       let typical = 3 * typicalSize(measured)
-      let typicalBend = typicalSize(chosen.map { bend[$0] })
+      let typicalBend = typicalSize(halves.map { bend[$0.at] })
       estimates.truncation.withUnsafeMutableBufferPointer { truncation in
         for i in all where flags[i].isEmpty {
           let weight = typicalBend > 0 ? min(3, bend[i] / typicalBend) : 1
@@ -257,7 +263,7 @@ struct CheckRun {
       }
     }
     estimates.truncation.withUnsafeMutableBufferPointer { truncation in
-      for (i, error) in zip(chosen, measured) { truncation[i] = error }
+      for (half, error) in zip(halves, measured) { truncation[half.at] = error }
     }
   }
 

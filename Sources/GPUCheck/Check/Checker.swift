@@ -180,7 +180,7 @@ public final class Checker: Sendable {
       pace: options.budget.map {
         PaceWatch(
           budget: $0,
-          CheckWork(problem.graph, options, precision, takesMoments: takesMoments),
+          { CheckWork(problem.graph, options, precision, takesMoments: takesMoments) },
           problem.graph.layout,
           hasDirections: options.evaluator == .difference)
       })

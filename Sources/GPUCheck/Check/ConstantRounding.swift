@@ -39,6 +39,7 @@ enum ConstantRounding {
       else { continue }
       byValue[value, default: []].insert(id)
     }
+    guard !byValue.isEmpty else { return [] }
     let sorted = byValue.sorted { $0.key < $1.key }.map(\.value)
     guard sorted.count > most else { return sorted }
     return Array(sorted.prefix(most - 1))

@@ -1,5 +1,4 @@
 import Dispatch
-import Synchronization
 
 /// The standard rounding error of every component, in units of u: of a back-propagation that
 /// computes dθ, and of lanes of exact differences.
@@ -29,26 +28,30 @@ package struct ErrorScales: Sendable {
       { .backPropagation(inputVariances: $0) }, { _ in .lanes },
     ]
     let none = ComponentValues(components, of: baseline.graph.layout.count)
-    let found = Mutex([ComponentValues](repeating: none, count: sources.count))
-    let walk = { @Sendable (at: Int) in
-      var deviations = none
-      Self.walk(baseline, sources[at]) { segment, adjoint in
-        adjoint.gradient.withUnsafeBufferPointer { gradient in
-          adjoint.variance.withUnsafeBufferPointer { variance in
-            deviations.fill(segment) {
-              (variance[$0] + unitVariance * gradient[$0] * gradient[$0]).squareRoot()
+    let found = [ComponentValues](unsafeUninitializedCapacity: sources.count) { found, count in
+      // Each walk fills a place of its own.
+      nonisolated(unsafe) let places = found
+      let walk = { @Sendable (at: Int) in
+        var deviations = none
+        Self.walk(baseline, sources[at]) { segment, adjoint in
+          adjoint.gradient.withUnsafeBufferPointer { gradient in
+            adjoint.variance.withUnsafeBufferPointer { variance in
+              deviations.fill(segment) {
+                (variance[$0] + unitVariance * gradient[$0] * gradient[$0]).squareRoot()
+              }
             }
           }
         }
+        places.initializeElement(at: at, to: deviations)
       }
-      found.withLock { $0[at] = deviations }
+      if baseline.graph.layout.count <= Self.mostAtOnce {
+        DispatchQueue.concurrentPerform(iterations: sources.count, execute: walk)
+      } else {
+        sources.indices.forEach(walk)
+      }
+      count = sources.count
     }
-    if baseline.graph.layout.count <= Self.mostAtOnce {
-      DispatchQueue.concurrentPerform(iterations: sources.count, execute: walk)
-    } else {
-      sources.indices.forEach(walk)
-    }
-    (gradient, lanes) = found.withLock { ($0[0], $0[1]) }
+    (gradient, lanes) = (found[0], found[1])
   }
 
   /// Parameters up to which both are found at the same time. The products of larger networks take all
@@ -97,7 +100,7 @@ package struct ErrorScales: Sendable {
       add(adjoint, to: term.node)
     }
     // A segment may stand in several nodes: it is done when the first of them is.
-    var first: [Int: Graph.NodeID] = [:]
+    var first = [Graph.NodeID](repeating: 0, count: graph.layout.segments.count)
     for (id, node) in graph.nodes.enumerated().reversed() {
       if case .parameter(let segment) = node.definition { first[segment] = id }
     }
@@ -107,8 +110,8 @@ package struct ErrorScales: Sendable {
       switch graph.nodes[node].definition {
       case .constant: continue
       case .parameter(let segment):
-        if let first = first[segment], first != node {
-          add(adjoint, to: first)
+        if first[segment] != node {
+          add(adjoint, to: first[segment])
           continue
         }
         deliver(graph.layout.segments[segment].range, adjoint)

@@ -6,18 +6,23 @@
 /// being late.
 package struct PaceWatch: Sendable {
   private let budget: Double
-  private let work: CheckWork
+  private let tellWork: @Sendable () -> CheckWork
+  private lazy var work = tellWork()
   private let layout: ParameterLayout
   /// Whether `--directional` could be used instead.
   private let hasDirections: Bool
   /// Where the pace was first looked at: what came before is a device's start.
-  private var first: (seconds: Double, done: Double)?
+  private var first: (seconds: Double, components: Int)?
   private var components = 0
   private var isJudged = false
 
-  package init(budget: Double, _ work: CheckWork, _ layout: ParameterLayout, hasDirections: Bool) {
+  /// - Parameter work: asked for when the pace is judged; most checks are done by then.
+  package init(
+    budget: Double, _ work: @escaping @Sendable () -> CheckWork, _ layout: ParameterLayout,
+    hasDirections: Bool
+  ) {
     self.budget = budget
-    self.work = work
+    tellWork = work
     self.layout = layout
     self.hasDirections = hasDirections
   }
@@ -27,20 +32,21 @@ package struct PaceWatch: Sendable {
   package mutating func advance(_ count: Int, seconds: Double) throws {
     components += count
     guard let first else {
-      first = (seconds, work.done(components))
+      first = (seconds, components)
       return
     }
     let passed = seconds - first.seconds
     guard passed >= budget / 50, passed <= budget / 10 || !isJudged else { return }
     let done = work.done(components)
-    guard done > first.done else { return }
+    let sinceFirst = done - work.done(first.components)
+    guard sinceFirst > 0 else { return }
     isJudged = true
-    let pace = (done - first.done) / passed
+    let pace = sinceFirst / passed
     let estimate = seconds + (work.total - done) / pace
     if estimate > budget { throw refusal(estimate: estimate, pace: pace) }
   }
 
-  private func refusal(estimate: Double, pace: Double) -> InputError {
+  private mutating func refusal(estimate: Double, pace: Double) -> InputError {
     // A tenth is left for what is not known before: kinks, and components to be looked at again.
     let sample = work.sample(of: layout, within: 0.9 * budget * pace)
     let ways =

@@ -153,12 +153,13 @@ func probabilityVariance(
     shared += p * p * variance
     sum.add(p)
   }
-  return zip(zip(z, p), inputs).map { pair, variance in
-    let (z, p) = pair
+  return z.indices.map { i in
+    let p = p[i - z.startIndex + p.startIndex]
+    let variance = inputs[i - z.startIndex + inputs.startIndex]
     // Masked, perhaps by minus infinity.
     if p == 0 { return 0 }
     let rest = 1 - p
     let inherited = rest * rest * variance + shared - p * p * variance
-    return p * p * (inherited + sum.variance + unitVariance * (1 + (z - top) * (z - top)))
+    return p * p * (inherited + sum.variance + unitVariance * (1 + (z[i] - top) * (z[i] - top)))
   }
 }

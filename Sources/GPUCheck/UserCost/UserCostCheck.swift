@@ -47,7 +47,8 @@ extension Checker {
       estimates: Estimates(components, scheme: options.scheme), progress: stages,
       pace: options.budget.map {
         PaceWatch(
-          budget: $0, CheckWork(equal: layout, options), layout, hasDirections: false)
+          budget: $0, { [options] in CheckWork(equal: layout, options) }, layout,
+          hasDirections: false)
       },
       costNoise: noise.deviation,
       nearbySlope: noise.slope)

@@ -94,11 +94,19 @@ private final class CPUMoments<T: LaneReal>: Sendable {
         let work = values.count * entry.samples
         let tasks = max(1, min(work >> 12, values.count, 4 * HostCores.count))
         DispatchQueue.concurrentPerform(iterations: tasks) { task in
-          for lane in task * values.count / tasks..<(task + 1) * values.count / tasks {
+          var lane = task * values.count / tasks
+          let end = (task + 1) * values.count / tasks
+          while lane < end {
             let (unit, input) = entry.place(of: Int(components[lane]))
-            Self.sum(layer, unit / Self.width, input, T(moves[lane])) { sum in
-              values[lane] = sum(unit % Self.width, 1)
+            // A step and the same back are one sum.
+            let isThereAndBack =
+              lane + 1 < end && components[lane + 1] == components[lane]
+              && moves[lane + 1] == -moves[lane]
+            Self.sum(layer, unit..<unit + 1, input, T(moves[lane])) { sum in
+              values[lane] = sum(unit, 1)
+              if isThereAndBack { values[lane + 1] = sum(unit, -1) }
             }
+            lane += isThereAndBack ? 2 : 1
           }
         }
       }
@@ -125,34 +133,38 @@ private final class CPUMoments<T: LaneReal>: Sendable {
     let steps = isThereAndBack ? [moves[0]] : moves
     for input in rectangle.inputs {
       for (number, step) in steps.enumerated() {
-        sum(layer, block, input, T(step)) { sum in
+        sum(layer, units, input, T(step)) { sum in
           func put(_ value: Double, _ lane: Int) {
             if values.indices.contains(lane) { values[lane] = value }
           }
           for unit in units {
             let lane = rectangle.lane(unit: unit, input: input) + number
-            put(sum(unit - first, 1), lane)
-            if isThereAndBack { put(sum(unit - first, -1), lane + 1) }
+            put(sum(unit, 1), lane)
+            if isThereAndBack { put(sum(unit, -1), lane + 1) }
           }
         }
       }
     }
   }
 
-  /// The chain's term for a step of one input's weight to each unit of a block, forward (1) or back (-1).
+  /// The chain's term for a step of one input's weight to each of some units of a block, forward (1) or
+  /// back (-1).
   @inline(__always)
   private static func sum(
-    _ layer: Layer, _ block: Int, _ input: Int, _ step: T,
+    _ layer: Layer, _ units: Range<Int>, _ input: Int, _ step: T,
     _ body: ((_ unit: Int, _ sign: Double) -> Double) -> Void
   ) {
     let entry = layer.entry
+    let block = units.lowerBound / width
     let size = entry.samples * MomentKernels.terms * width
     withUnsafeTemporaryAllocation(of: T.self, capacity: 3 * width) { sums in
       guard let out = sums.baseAddress else { return }
       T.moments(
         laneInstructionSet, samples: entry.samples, layer.x.start + (entry.isBias ? 0 : input),
-        stride: entry.isBias ? 0 : entry.ins, layer.moments.start + block * size, step: step, out)
+        stride: entry.isBias ? 0 : entry.ins, layer.moments.start + block * size,
+        units: units.lowerBound % width..<units.upperBound - block * width, step: step, out)
       body { unit, sign in
+        let unit = unit - block * width
         let odd = Double(out[unit]) + Double(out[width + unit])
         return entry.factor * (sign * odd + Double(out[2 * width + unit]))
       }

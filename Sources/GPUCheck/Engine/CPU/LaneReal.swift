@@ -22,7 +22,8 @@ package protocol LaneReal: Real, BinaryFloatingPoint, SIMDScalar, Codable, Senda
   /// `lane_moments` of CLanes.h.
   static func moments(
     _ set: Int32, samples: Int, _ x: UnsafePointer<Self>, stride: Int,
-    _ moments: UnsafePointer<Self>, step: Self, _ out: UnsafeMutablePointer<Self>)
+    _ moments: UnsafePointer<Self>, units: Range<Int>, step: Self,
+    _ out: UnsafeMutablePointer<Self>)
 }
 
 extension Double: LaneReal {
@@ -45,9 +46,11 @@ extension Double: LaneReal {
 
   package static func moments(
     _ set: Int32, samples: Int, _ x: UnsafePointer<Double>, stride: Int,
-    _ moments: UnsafePointer<Double>, step: Double, _ out: UnsafeMutablePointer<Double>
+    _ moments: UnsafePointer<Double>, units: Range<Int>, step: Double,
+    _ out: UnsafeMutablePointer<Double>
   ) {
-    lane_moments_f64(set, samples, x, stride, moments, step, out)
+    lane_moments_f64(
+      set, samples, x, stride, moments, units.lowerBound, units.upperBound, step, out)
   }
 }
 
@@ -71,9 +74,11 @@ extension Float: LaneReal {
 
   package static func moments(
     _ set: Int32, samples: Int, _ x: UnsafePointer<Float>, stride: Int,
-    _ moments: UnsafePointer<Float>, step: Float, _ out: UnsafeMutablePointer<Float>
+    _ moments: UnsafePointer<Float>, units: Range<Int>, step: Float,
+    _ out: UnsafeMutablePointer<Float>
   ) {
-    lane_moments_f32(set, samples, x, stride, moments, step, out)
+    lane_moments_f32(
+      set, samples, x, stride, moments, units.lowerBound, units.upperBound, step, out)
   }
 }
 

@@ -6,6 +6,7 @@ import Synchronization
 package final class LaneAudit: Sendable {
   private let twin: any LaneEvaluator
   /// The host's way through moments, which looks at every batch that they serve: it takes next to no time.
+  /// Whether the moments themselves are right is seen of a segment's first batch.
   private let moments: MomentTwin?
   private let layout: ParameterLayout
   /// The standard rounding error of each component's derivative in units of u.
@@ -15,17 +16,23 @@ package final class LaneAudit: Sendable {
   private let seed: UInt64
   private let costly: Set<Int>
 
-  /// How many audits there were, how long they took, and how many lanes the next one looks at that
-  /// move J.
-  private let spent = Mutex((count: 0, seconds: 0.0, telling: LaneAudit.telling.least))
+  private let spent = Mutex(Spent())
+
+  private struct Spent {
+    /// How many audits there were, and how long they took.
+    var count = 0
+    var seconds = 0.0
+    /// How many lanes the next one looks at that move J.
+    var telling = LaneAudit.telling.least
+    /// Segments whose moments were looked over.
+    var moments: Set<Int> = []
+  }
 
   /// So many batches are looked over, unless that takes too many seconds, and from then on as long as
   /// it takes no more than a share of what the device took: on large networks the CPU is far behind it.
   private static let always = (count: 48, seconds: 0.03)
-  /// The same of batches that moments have looked at.
-  private static let besideMoments = 0.01
-  /// And one lane in so many.
-  private static let besideMomentsEach = 3
+  /// Of a batch that moments have looked at one lane in so many.
+  private static let besideMoments = 3
   private static let share = 0.05
   /// Lanes looked at of each batch: some that move J, as many as take no longer than so many seconds,
   /// and some of all.
@@ -76,25 +83,26 @@ package final class LaneAudit: Sendable {
     // paths may differ.
     guard lanes.tiePolicy == .natural else { return nil }
     var chosen = chooseLanes(lanes)
-    var least = Self.always.seconds
+    var isServed = false
     if let moments, moments.serves(lanes) {
       let again = moments.values(lanes.picking(chosen))
       let served = again.indices.filter { !again[$0].isNaN }
       let first = complaint(
         about: results, of: lanes, at: served.map { chosen[$0] }, again: served.map { again[$0] })
       if let first { return first }
-      if served.count == chosen.count {
-        least = Self.besideMoments
-        // Whether the moments are right is seen of few lanes; the last of them is the last that tells.
-        chosen = stride(from: chosen.count - 1, through: 0, by: -Self.besideMomentsEach).map {
+      isServed = served.count == chosen.count
+      if isServed {
+        // The last of the lanes is the last that tells.
+        chosen = stride(from: chosen.count - 1, through: 0, by: -Self.besideMoments).map {
           chosen[$0]
         }
       }
     }
     guard !costly.contains(lanes.segment) else { return nil }
-    let mayLook = spent.withLock {
-      seconds == 0 || $0.seconds < Self.share * seconds
-        || ($0.count < Self.always.count && $0.seconds < least)
+    let mayLook = spent.withLock { spent in
+      if isServed { return spent.moments.insert(lanes.segment).inserted || seconds == 0 }
+      return seconds == 0 || spent.seconds < Self.share * seconds
+        || (spent.count < Self.always.count && spent.seconds < Self.always.seconds)
     }
     guard mayLook else { return nil }
     let start = ContinuousClock.now
@@ -122,10 +130,9 @@ package final class LaneAudit: Sendable {
   private func note(_ took: Double, lanes: Int) {
     spent.withLock {
       let fit = Int(Self.telling.seconds * Double(lanes) / max(took, 1e-9))
-      $0 = (
-        $0.count + 1, $0.seconds + took,
-        min(max(fit, Self.telling.least), Self.telling.most)
-      )
+      $0.count += 1
+      $0.seconds += took
+      $0.telling = min(max(fit, Self.telling.least), Self.telling.most)
     }
   }
 
@@ -136,15 +143,15 @@ package final class LaneAudit: Sendable {
     let component = lanes.lane(0).component
     var random = SplitMix64(
       seed: seed ^ UInt64(lanes.segment) << 40 ^ UInt64(UInt32(bitPattern: component)))
-    let drawn = (0..<Self.tries).map { _ in
-      Int.random(in: 0..<lanes.count, using: &random)
-    }
-    let moving = drawn.lazy.filter { self.scale(lanes, $0) > 0 }
     // What a write or a read leaves out lies at a batch's end, mostly.
     let end = (0..<lanes.count).suffix(Self.tries).last { scale(lanes, $0) > 0 }
-    let chosen =
-      Array(moving.prefix(spent.withLock(\.telling))) + drawn.suffix(Self.any)
-      + [end].compactMap(\.self)
+    var chosen = [end].compactMap(\.self)
+    for _ in 0..<Self.any { chosen.append(Int.random(in: 0..<lanes.count, using: &random)) }
+    let most = chosen.count + spent.withLock(\.telling)
+    for _ in 0..<Self.tries where chosen.count < most {
+      let lane = Int.random(in: 0..<lanes.count, using: &random)
+      if scale(lanes, lane) > 0 { chosen.append(lane) }
+    }
     return Set(chosen).sorted()
   }
 
