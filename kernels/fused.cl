@@ -12,9 +12,20 @@
 
 kernel void KERNEL(int lane_vectors, int elements, int tie_policy,
                    PARAMETERS volatile global uint *flags) {
-  FOR_LANES(g) {
-    intv kinks = (intv)(0);
-    FOR_SHARE(e, elements) { BODY }
-    report_kinks(kinks, g, flags);
+  FOR_LANE_BLOCKS(first) {
+    intv all[LANE_BLOCK];
+    for (int v = 0; v < LANE_BLOCK; v++)
+      all[v] = (intv)(0);
+    FOR_SHARE(e, elements) {
+#pragma unroll
+      for (int v = 0; v < LANE_BLOCK; v++) {
+        const int g = first + v;
+        intv kinks = (intv)(0);
+        BODY
+        all[v] |= kinks;
+      }
+    }
+    for (int v = 0; v < LANE_BLOCK; v++)
+      report_kinks(all[v], first + v, flags);
   }
 }

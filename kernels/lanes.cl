@@ -21,7 +21,15 @@
 #else
 #define INT_TO_MASK(condition) (condition)
 #endif
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_reduce_or)
+// An instruction or two, where any() is a dozen of PoCL's.
+#define ANY(condition) (__builtin_reduce_or(condition) != 0)
+#endif
+#endif
+#ifndef ANY
 #define ANY(condition) any(condition)
+#endif
 #define FIRST_LANE(v) ((v).s0)
 #endif
 
@@ -57,6 +65,18 @@
        e < e##_end; e++)
 #endif
 #define FOR_LANES(g) for (int g = FIRST_LANES, g##_end = LAST_LANES; g < g##_end; g++)
+
+// The same, LANE_BLOCK lane vectors at a time, from g on: they share what belongs to an element.
+#if !SHARES_ARE_RUNS
+#define LANE_BLOCK 1
+#define FOR_LANE_BLOCKS(g) FOR_LANES(g)
+#else
+#define LANE_BLOCK 2
+#define FOR_LANE_BLOCKS(g)                                                                        \
+  for (int g = SHARE_START(lane_vectors / 2, get_global_id(0), 0) * 2,                            \
+           g##_end = SHARE_START(lane_vectors / 2, get_global_id(0) + 1, 0) * 2;                  \
+       g < g##_end; g += LANE_BLOCK)
+#endif
 
 // A product's launch is [lane vectors / 2, parts, row blocks] or, with rows_first, the other way round: then
 // work-items that run one after the other take all rows of the same lanes, which a cache holds.
@@ -115,11 +135,15 @@ ALWAYS_INLINE int common_position(intv index) {
 // Of a table [outer, axis_length, inner] the element of each lane's position, where elements e are
 // counted without that axis; where axis_length is 0 they are the table's own. common: that position
 // where all lanes have it, else -1.
+ALWAYS_INLINE int sliced_place(int e, int axis_length, int inner) {
+  return axis_length == 0 ? e : e / inner * axis_length * inner + e % inner;
+}
+
 ALWAYS_INLINE realv sliced(global const real *table, int e, int axis_length, int inner, intv index,
                            int common) {
+  const int first = sliced_place(e, axis_length, inner);
   if (axis_length == 0)
-    return (realv)(table[e]);
-  const int first = e / inner * axis_length * inner + e % inner;
+    return (realv)(table[first]);
   return common < 0 ? gather(table, first, inner, index) : (realv)(table[first + common * inner]);
 }
 

@@ -1,6 +1,7 @@
 import RealModule
 
-/// tanh(x) = 2σ(2x) − 1. Twin of kernels/tanh.cl.
+/// tanh(x) = 2σ(2x) − 1, and of a small step tanh(x + d) − tanh(x) = (1 − y²)·t / (1 + y·t) with y = tanh(x),
+/// t = tanh(d). Twin of kernels/tanh.cl.
 package enum TanhRule: ElementRule {
   package static let kernel = ElementKernel(
     rule: "tanh", files: ["small.cl", "sigmoid.cl", "tanh.cl"], coefficients: 2)
@@ -9,14 +10,23 @@ package enum TanhRule: ElementRule {
     _ x: Double, _ y: Double, _ a: SIMD4<Double>, _ tolerance: Double
   ) -> SIMD4<Double> {
     let (s, t) = SigmoidRule.both(2 * x)
-    return [s, t, 0, 0]
+    return [Double.tanh(x), 4 * s * t, 0, 0]
   }
 
   @inline(__always)
   package static func difference<T: LaneReal>(
     _ d: T, _ c: SIMD4<T>, _ a: SIMD4<T>, _ kinks: inout KinkMeter
   ) -> T {
-    2 * SigmoidRule.step(2 * d, c[0], c[1])
+    let (y, p) = (c[0], c[1])
+    if d.magnitude <= T.smallStep {
+      let square = d * d
+      let t = d + d * square * (square * T(2.0 / 15) - T(1.0 / 3))
+      return p * t / (1 + y * t)
+    }
+    let large = (1 + y.magnitude) / 2
+    let small = p / (4 * large)
+    return y < 0
+      ? 2 * SigmoidRule.step(2 * d, small, large) : 2 * SigmoidRule.step(2 * d, large, small)
   }
 
   @inline(__always)
