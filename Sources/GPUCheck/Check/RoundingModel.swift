@@ -32,6 +32,16 @@ package struct Adjoint: Sendable {
     variance = gradient
   }
 
+  /// Calls the body with both, to be written element by element.
+  @inline(__always)
+  mutating func withMutableBuffers(
+    _ body: (UnsafeMutableBufferPointer<Double>, UnsafeMutableBufferPointer<Double>) -> Void
+  ) {
+    gradient.withUnsafeMutableBufferPointer { gradient in
+      variance.withUnsafeMutableBufferPointer { variance in body(gradient, variance) }
+    }
+  }
+
   package static func += (left: inout Adjoint, right: Adjoint) {
     for i in left.gradient.indices {
       left.gradient[i] += right.gradient[i]

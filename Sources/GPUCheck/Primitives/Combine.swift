@@ -59,23 +59,24 @@ package struct Combine: Primitive {
     let (x, y) = (values.inputs[operand], values.inputs[1 - operand])
     let (mine, others) = (source.variance(operand), source.variance(1 - operand))
     let isBackPropagation = if case .backPropagation = source { true } else { false }
-    var gradient = [Double](repeating: 0, count: x.count)
-    var variance = gradient
-    for e in values.output.indices {
-      let (i, j) = (own?[e] ?? e, other?[e] ?? e)
-      let (a, b) = isFirst ? (x[i], y[j]) : (y[j], x[i])
-      let slopes = function.slopes(a, b)
-      let slope = isFirst ? slopes.a : slopes.b
-      let g = output.gradient[e]
-      var local = function.rounds ? unitVariance * slope * slope : 0
-      if isBackPropagation, let bends = function.bends(a, b) {
-        let bend = isFirst ? bends.aa : bends.bb
-        local += bend * bend * (mine?[i] ?? 0) + bends.ab * bends.ab * (others?[j] ?? 0)
+    var adjoint = Adjoint(count: x.count)
+    adjoint.withMutableBuffers { gradient, variance in
+      for e in values.output.indices {
+        let (i, j) = (own?[e] ?? e, other?[e] ?? e)
+        let (a, b) = isFirst ? (x[i], y[j]) : (y[j], x[i])
+        let slopes = function.slopes(a, b)
+        let slope = isFirst ? slopes.a : slopes.b
+        let g = output.gradient[e]
+        var local = function.rounds ? unitVariance * slope * slope : 0
+        if isBackPropagation, let bends = function.bends(a, b) {
+          let bend = isFirst ? bends.aa : bends.bb
+          local += bend * bend * (mine?[i] ?? 0) + bends.ab * bends.ab * (others?[j] ?? 0)
+        }
+        gradient[i] += slope * g
+        variance[i] += slope * slope * output.variance[e] + g * g * local
       }
-      gradient[i] += slope * g
-      variance[i] += slope * slope * output.variance[e] + g * g * local
     }
-    return Adjoint(gradient: gradient, variance: variance)
+    return adjoint
   }
 }
 

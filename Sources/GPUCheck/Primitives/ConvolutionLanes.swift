@@ -249,27 +249,34 @@ extension Convolution {
   ) {
     let lanes = call.lanes
     let (weights, pixel) = (call.coefficients[1], call.integers[0])
-    // A filter's weights of each lane's own channel.
-    withUnsafeTemporaryAllocation(of: T.self, capacity: size.taps * lanes) { own in
-      guard let own = own.baseAddress else { return }
-      for filter in 0..<size.filters {
-        for t in 0..<size.taps {
-          for lane in 0..<lanes {
-            let channel = Int(call.indices[0][lane])
-            own[t * lanes + lane] = weights[(filter * size.channels + channel) * size.taps + t]
-          }
-        }
+    withUnsafeTemporaryAllocation(of: Int.self, capacity: 2 * size.taps) { terms in
+      guard let weightAt = terms.baseAddress else { return }
+      let rowAt = weightAt + size.taps
+      // Neighbouring lanes of one channel go together.
+      var first = 0
+      while first < lanes {
+        let channel = call.indices[0][first]
+        var last = first + 1
+        while last < lanes, call.indices[0][last] == channel { last += 1 }
         for e in 0..<size.samples * size.positions {
           let (s, p) = (e / size.positions, e % size.positions)
-          let out = call.output + ((s * size.filters + filter) * size.positions + p) * lanes
-          for lane in 0..<lanes { out[lane] = 0 }
+          var count = 0
           for t in 0..<size.taps {
             let source = Int(pixel[t * size.positions + p])
             if source < 0 { continue }
-            addProducts(
-              own + t * lanes, input + (s * size.pixels + source) * lanes, lanes, to: out)
+            weightAt[count] = Int(channel) * size.taps + t
+            rowAt[count] = (s * size.pixels + source) * lanes
+            count += 1
           }
+          let sums = LaneSums(
+            lanes: last - first, outs: size.filters, depth: count,
+            outStride: size.channels * size.taps, weightAt: weightAt, rowAt: rowAt,
+            outputStride: size.positions * lanes)
+          sums(
+            weights, input + first,
+            to: call.output + (s * size.filters * size.positions + p) * lanes + first)
         }
+        first = last
       }
     }
   }

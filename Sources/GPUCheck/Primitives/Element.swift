@@ -228,18 +228,20 @@ private struct AdjointVisitor: ElementVisitor {
     let isBackPropagation = if case .backPropagation = source { true } else { false }
     let variance = source.variance(0)
     var adjoint = Adjoint(count: values.output.count)
-    for e in values.output.indices {
-      let operand = y?[e] ?? 0
-      let slope = rule.slope(x[e], operand, attributes)
-      let g = output.gradient[e]
-      adjoint.gradient[e] = slope.value * g
-      var local = unitVariance * slope.value * slope.value
-      if isBackPropagation {
-        let curvature = rule.curvature(x[e], operand, attributes)
-        local =
-          unitVariance * slope.terms * slope.terms + curvature * curvature * (variance?[e] ?? 0)
+    adjoint.withMutableBuffers { gradients, variances in
+      for e in values.output.indices {
+        let operand = y?[e] ?? 0
+        let slope = rule.slope(x[e], operand, attributes)
+        let g = output.gradient[e]
+        gradients[e] = slope.value * g
+        var local = unitVariance * slope.value * slope.value
+        if isBackPropagation {
+          let curvature = rule.curvature(x[e], operand, attributes)
+          local =
+            unitVariance * slope.terms * slope.terms + curvature * curvature * (variance?[e] ?? 0)
+        }
+        variances[e] = slope.value * slope.value * output.variance[e] + g * g * local
       }
-      adjoint.variance[e] = slope.value * slope.value * output.variance[e] + g * g * local
     }
     return adjoint
   }

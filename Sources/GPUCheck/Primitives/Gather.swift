@@ -113,19 +113,21 @@ package struct Gather: Primitive {
   {
     let x = values.inputs[0]
     var adjoint = Adjoint(count: x.count)
-    forEach(x.count) { element, first, range in
-      let y = values.output[element]
-      let (g, v) = (output.gradient[element], output.variance[element])
-      var seen = false
-      for k in range {
-        let at = first + Int(map.sources[k]) * map.inner
-        let isLargest = !seen && x[at] == y
-        seen = seen || isLargest
-        let slope = slope(k, x[at], y, isLargest: isLargest)
-        adjoint.gradient[at] += slope * g
-        let isExact = reduction == .maximum || (reduction == .sum && map.weights == nil)
-        let own = isExact ? 0 : 2 * unitVariance * slope * slope
-        adjoint.variance[at] += slope * slope * v + g * g * own
+    let isExact = reduction == .maximum || (reduction == .sum && map.weights == nil)
+    adjoint.withMutableBuffers { gradients, variances in
+      forEach(x.count) { element, first, range in
+        let y = values.output[element]
+        let (g, v) = (output.gradient[element], output.variance[element])
+        var seen = false
+        for k in range {
+          let at = first + Int(map.sources[k]) * map.inner
+          let isLargest = !seen && x[at] == y
+          seen = seen || isLargest
+          let slope = slope(k, x[at], y, isLargest: isLargest)
+          gradients[at] += slope * g
+          let own = isExact ? 0 : 2 * unitVariance * slope * slope
+          variances[at] += slope * slope * v + g * g * own
+        }
       }
     }
     return [adjoint]

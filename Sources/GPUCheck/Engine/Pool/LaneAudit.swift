@@ -34,10 +34,10 @@ package final class LaneAudit: Sendable {
   /// Of a batch that moments have looked at one lane in so many.
   private static let besideMoments = 3
   private static let share = 0.05
-  /// Lanes looked at of each batch: some that move J, as many as take no longer than so many seconds,
-  /// and some of all.
-  private static let telling = (least: 8, most: 24, seconds: 0.005)
-  private static let any = 2
+  /// Lanes looked at of each batch: some that move J, as many as take no longer than so many seconds, and
+  /// some of all. With a batch's last one the least of them fill a vector.
+  private static let telling = (least: 2, most: 24, seconds: 0.005)
+  private static let any = 1
   /// Lanes among which those that move J are looked for.
   private static let tries = 256
   /// Standard errors that two honest evaluations may lie apart.
