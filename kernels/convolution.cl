@@ -248,28 +248,49 @@ kernel void convolution_lanes(CONVOLUTION_EXTENTS, int adds, int use_table,
       global const int *tap_at, global const int *pixel, global const real *move,                 \
       global const real *x, global const real *w, global real *out
 
+// Of a lane vector the pixels that the weights are multiplied with. So many lanes in a row move the same
+// weight. tap, channel: where each lane's tap's pixels and its channel begin.
+ALWAYS_INLINE realv weighted_pixels(const int together, const int *tap, const int *channel, int position,
+                                    global const int *pixel, global const real *image) {
+  real factor[VECTOR_WIDTH];
+#pragma unroll
+  for (int v = 0; v < VECTOR_WIDTH; v += together) {
+    const int source = pixel[tap[v] + position];
+    const real value = source < 0 ? (real)0 : image[channel[v] + source];
+    for (int w = v; w < v + together; w++)
+      factor[w] = value;
+  }
+  return LOAD(0, factor);
+}
+
 kernel void convolution_weight_difference(CONVOLUTION_WEIGHT_ARGUMENTS) {
-  FOR_LANES(g) {
-    const int per_group = filters / groups;
-    // Of each lane: where its tap's pixels and its channel begin.
-    int tap[VECTOR_WIDTH];
-    int channel[VECTOR_WIDTH];
-    for (int v = 0; v < VECTOR_WIDTH; v++) {
+  const int depth = channels / groups;
+  FOR_LANE_BLOCKS(g) {
+    int tap[LANE_BLOCK * VECTOR_WIDTH];
+    int channel[LANE_BLOCK * VECTOR_WIDTH];
+    for (int v = 0; v < LANE_BLOCK * VECTOR_WIDTH; v++) {
       const int lane = g * VECTOR_WIDTH + v;
       tap[v] = tap_at[lane] * positions;
-      channel[v] = (filter_at[lane] / per_group * (channels / groups) + depth_at[lane]) * pixels;
+      channel[v] = (filter_at[lane] / (filters / groups) * depth + depth_at[lane]) * pixels;
     }
-    const realv d = LOAD(g, move);
-    FOR_SHARE(e, samples * positions) {
-      const int p = e % positions;
-      const size_t first = (size_t)(e / positions) * channels * pixels;
-      real factor[VECTOR_WIDTH];
-      for (int v = 0; v < VECTOR_WIDTH; v++) {
-        const int source = pixel[tap[v] + p];
-        factor[v] = source < 0 ? (real)0 : x[first + channel[v] + source];
-      }
-      STORE(d * LOAD(0, factor), (size_t)e * lane_vectors + g, out);
-    }
+    // A step and the same back stand side by side, mostly.
+    bool is_paired = VECTOR_WIDTH > 1;
+    for (int v = 0; v + 1 < LANE_BLOCK * VECTOR_WIDTH; v += 2)
+      is_paired = is_paired && tap[v] == tap[v + 1] && channel[v] == channel[v + 1];
+#define CONVOLUTION_WEIGHT_ELEMENTS(together)                                                     \
+  FOR_SHARE(e, samples * positions) {                                                             \
+    global const real *const image = x + (size_t)(e / positions) * channels * pixels;             \
+    _Pragma("unroll") for (int b = 0; b < LANE_BLOCK; b++) {                                      \
+      const realv factor = weighted_pixels(together, tap + b * VECTOR_WIDTH,                      \
+                                           channel + b * VECTOR_WIDTH, e % positions, pixel,      \
+                                           image);                                                \
+      STORE(LOAD(g + b, move) * factor, (size_t)e * lane_vectors + g + b, out);                   \
+    }                                                                                             \
+  }
+    if (is_paired)
+      CONVOLUTION_WEIGHT_ELEMENTS(min(2, VECTOR_WIDTH))
+    else
+      CONVOLUTION_WEIGHT_ELEMENTS(1)
   }
 }
 

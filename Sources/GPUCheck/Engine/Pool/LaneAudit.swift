@@ -30,10 +30,10 @@ package final class LaneAudit: Sendable {
 
   /// So many batches are looked over, unless that takes too many seconds, and from then on as long as
   /// it takes no more than a share of what the device took: on large networks the CPU is far behind it.
-  private static let always = (count: 48, seconds: 0.03)
+  private static let always = (count: 48, seconds: 0.02)
   /// Of a batch that moments have looked at one lane in so many.
   private static let besideMoments = 3
-  private static let share = 0.05
+  private static let share = 0.03
   /// Lanes looked at of each batch: some that move J, as many as take no longer than so many seconds, and
   /// some of all. With a batch's last one the least of them fill a vector.
   private static let telling = (least: 2, most: 24, seconds: 0.005)
