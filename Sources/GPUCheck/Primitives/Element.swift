@@ -253,8 +253,7 @@ private struct SeriesVisitor: ElementVisitor {
 
   func visit<Rule: ElementRule>(_ rule: Rule.Type) -> [[Double]] {
     guard rule.series(0) != nil else { return [] }
-    let terms = mapElements(x.count) { rule.series(x[$0]) ?? SIMD8() }
-    return (0..<ElementFunction.seriesTerms).map { n in terms.map { $0[n] } }
+    return mapElements(x.count, rows: ElementFunction.seriesTerms) { rule.series(x[$0]) ?? SIMD8() }
   }
 }
 

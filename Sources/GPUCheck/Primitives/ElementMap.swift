@@ -10,8 +10,10 @@ func mapElements<Value>(_ count: Int, _ body: @Sendable (Int) -> Value) -> [Valu
   }
 }
 
-/// The same of a function that gives up to four numbers, of which so many are wanted: `[rows][count]`.
-func mapElements(_ count: Int, rows: Int, _ body: @Sendable (Int) -> SIMD4<Double>) -> [[Double]] {
+/// The same of a function that gives some numbers, of which so many are wanted: `[rows][count]`.
+func mapElements<Numbers: SIMD<Double>>(
+  _ count: Int, rows: Int, _ body: @Sendable (Int) -> Numbers
+) -> [[Double]] {
   let all = [Double](unsafeUninitializedCapacity: rows * count) { all, initialized in
     nonisolated(unsafe) let all = all
     forEachElement(count) { e in
