@@ -288,7 +288,7 @@ kernel void convolution_weight_difference(CONVOLUTION_WEIGHT_ARGUMENTS) {
     }                                                                                             \
   }
     if (is_paired)
-      CONVOLUTION_WEIGHT_ELEMENTS(min(2, VECTOR_WIDTH))
+      CONVOLUTION_WEIGHT_ELEMENTS(VECTOR_WIDTH > 1 ? 2 : 1)
     else
       CONVOLUTION_WEIGHT_ELEMENTS(1)
   }
@@ -394,7 +394,7 @@ kernel void convolution_channel_difference(CONVOLUTION_EXTENTS, int rows_first,
   const intv channel[2] = {LANE_INDEX(g, channel_at), LANE_INDEX(g + 1, channel_at)};
   const PositionRange range = position_range(g, channel_at);
   for (int c = range.first; c <= range.last; c++) {
-    if (!ANY((channel[0] == (intv)(c)) | (channel[1] == (intv)(c))))
+    if (!ANY_INT((channel[0] == (intv)(c)) | (channel[1] == (intv)(c))))
       continue;
     global const real *row[ROWS_MOST];
     for (int i = 0; i < ROWS_MOST; i++)

@@ -33,7 +33,7 @@ kernel void KERNEL(int lane_vectors, int elements, int axis_length, int inner,
     }
     int common = common_position(index[0]);
     for (int v = 1; v < LANE_BLOCK; v++)
-      common = ANY(index[v] != (intv)(common)) ? -1 : common;
+      common = ANY_INT(index[v] != (intv)(common)) ? -1 : common;
     if (common >= 0) {
       FOR_SHARE(e, elements) {
         const int at = e * lane_vectors + g;

@@ -8,11 +8,13 @@
 
 // MASK_TO_INT: the condition of a comparison of reals as integers, -1 or 0 in each lane.
 // INT_TO_MASK: the condition of a comparison of integers, to choose between reals.
+// ANY, ANY_INT: whether a comparison of reals, or of integers, holds in any lane.
 // LANE_NUMBERS: 0, 1, 2, ... in the lanes of a vector.
 #if VECTOR_WIDTH == 1
 #define MASK_TO_INT(condition) (-(condition))
 #define INT_TO_MASK(condition) (condition)
 #define ANY(condition) (condition)
+#define ANY_INT(condition) (condition)
 #define FIRST_LANE(v) (v)
 #else
 #define MASK_TO_INT(condition) PASTE(convert_int, VECTOR_WIDTH)(condition)
@@ -21,16 +23,31 @@
 #else
 #define INT_TO_MASK(condition) (condition)
 #endif
-#if defined(__has_builtin)
-#if __has_builtin(__builtin_reduce_or)
-// An instruction or two, where any() is a dozen of PoCL's.
-#define ANY(condition) (__builtin_reduce_or(condition) != 0)
-#endif
-#endif
-#ifndef ANY
-#define ANY(condition) any(condition)
-#endif
+#define ANY(condition) any_lane(condition)
+#define ANY_INT(condition) any(condition)
 #define FIRST_LANE(v) ((v).s0)
+#endif
+
+#if VECTOR_WIDTH > 1
+// any() of a vector of longs is a dozen instructions of PoCL's.
+ALWAYS_INLINE bool any_lane(maskv mask) {
+#if VECTOR_WIDTH == 16
+  const PASTE(MASK_NAME, 8) eight = mask.lo | mask.hi;
+#elif VECTOR_WIDTH == 8
+  const maskv eight = mask;
+#endif
+#if VECTOR_WIDTH >= 8
+  const PASTE(MASK_NAME, 4) four = eight.lo | eight.hi;
+#elif VECTOR_WIDTH == 4
+  const maskv four = mask;
+#endif
+#if VECTOR_WIDTH >= 4
+  const PASTE(MASK_NAME, 2) two = four.lo | four.hi;
+#else
+  const maskv two = mask;
+#endif
+  return (two.s0 | two.s1) != 0;
+}
 #endif
 
 #if VECTOR_WIDTH == 1
@@ -129,7 +146,7 @@ static inline realv gather(global const real *table, int offset, int stride, int
 
 // The position that all lanes of a vector have; -1 where they have not one.
 ALWAYS_INLINE int common_position(intv index) {
-  return ANY(index != (intv)(FIRST_LANE(index))) ? -1 : FIRST_LANE(index);
+  return ANY_INT(index != (intv)(FIRST_LANE(index))) ? -1 : FIRST_LANE(index);
 }
 
 // Of a table [outer, axis_length, inner] the element of each lane's position, where elements e are

@@ -321,7 +321,7 @@ kernel void product_depth_difference(int lane_vectors, int rows_first, int outs,
   const intv block[2] = {LANE_INDEX(g, depth_at), LANE_INDEX(g + 1, depth_at)};
   const PositionRange range = position_range(g, depth_at);
   for (int c = range.first; c <= range.last; c++) {
-    if (!ANY((block[0] == (intv)(c)) | (block[1] == (intv)(c))))
+    if (!ANY_INT((block[0] == (intv)(c)) | (block[1] == (intv)(c))))
       continue;
     global const real *row[ROWS_MOST];
     for (int i = 0; i < ROWS_MOST; i++)

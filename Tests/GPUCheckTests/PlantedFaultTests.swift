@@ -21,8 +21,9 @@ import Testing
   static let faults = [
     Fault(
       what: "tanh, linearised", file: "tanh.cl",
-      right: "return (realv)(2) * sigmoid_step((realv)(2) * d, c[0], c[1]);",
-      wrong: "return (realv)(4) * c[0] * c[1] * d;", operation: .element(.tanh)),
+      right:
+        "if (ALL_SMALL(d))\n    return near;\n  return SELECT(tanh_long_step(d, c[0], c[1]), near, IS_SMALL(d));",
+      wrong: "return c[1] * d;", operation: .element(.tanh)),
     Fault(
       what: "square, linearised", file: "cost.cl",
       right: "return d * ((realv)(2) * c[0] + d);", wrong: "return d * (realv)(2) * c[0];",

@@ -1,3 +1,4 @@
+import Dispatch
 import Kernels
 
 /// The devices that are still in a check, from its first call into a driver on. One that fails is
@@ -42,19 +43,21 @@ struct DeviceCrew {
   /// (`audit`) and step in when no device is left.
   mutating func pool(
     _ mode: LaneMode, _ precision: Precision, journal: (any LaneJournal)?,
-    prepare: @Sendable (any Backend) throws -> any LaneEvaluator,
+    prepare: @escaping @Sendable (any Backend) throws -> any LaneEvaluator,
     audit: (any LaneEvaluator) throws -> LaneAudit
   ) throws -> LanePool {
+    // Operator by operator: no shortcut that a device takes is taken by who looks it over.
+    let cpu = CPUBackend(takesChains: false)
+    let twin =
+      mayFallBack && !backends.allSatisfy { $0 is CPUBackend }
+      ? Upcoming { try prepare(cpu) } : nil
     let ready = try keep(prepare)
     let names = Self.distinct(ready.map(\.backend.name))
-    guard mayFallBack, !ready.allSatisfy({ $0.backend is CPUBackend }) else {
+    guard let twin = try twin?.value(), !ready.allSatisfy({ $0.backend is CPUBackend }) else {
       return LanePool(
         zip(ready, names).map { LaneWorker($0.result, name: $1) }, mode: mode,
         precision: precision, journal: journal)
     }
-    // Operator by operator: no shortcut that a device takes is taken by who looks it over.
-    let cpu = CPUBackend(takesChains: false)
-    let twin = try prepare(cpu)
     let auditor = try audit(twin)
     return LanePool(
       zip(ready, names).map {
@@ -72,5 +75,23 @@ struct DeviceCrew {
       seen[name, default: 0] += 1
       return "#\(seen[name, default: 0]) \(name)"
     }
+  }
+}
+
+/// What is made on another thread while this one goes on.
+///
+/// `@unchecked Sendable`: the result is written before the group is left, and read after.
+private final class Upcoming<Value: Sendable>: @unchecked Sendable {
+  private let making = DispatchGroup()
+  private var result: Result<Value, any Error>?
+
+  init(_ make: @escaping @Sendable () throws -> Value) {
+    DispatchQueue.global().async(group: making) { self.result = Result { try make() } }
+  }
+
+  /// Waits for it. Nil only before it was begun.
+  func value() throws -> Value? {
+    making.wait()
+    return try result?.get()
   }
 }

@@ -141,19 +141,20 @@ package struct Convolution: Primitive {
   private func product(_ x: [Double], _ w: [Double], _ size: Extents) -> [Double] {
     let table = pixels(size)
     let depth = size.depth * size.taps
-    var y = [Double].unwritten(size.samples * size.filters * size.positions)
-    for sample in 0..<size.samples {
+    // Samples go side by side where one's product is too little to be shared among the cores.
+    let isSmall = !isShared(rows: size.perGroup, depth: depth, columns: size.positions)
+    return mapElements(size.samples, piece: isSmall ? 1 : size.samples) { sample in
+      var y = [Double].unwritten(size.filters * size.positions)
       for group in 0..<size.groups {
         let windows = windows(x, sample: sample, group: group, size, table)
         let first = group * size.perGroup
         addProduct(
           rows: size.perGroup, depth: depth, columns: size.positions, w,
           MatrixView(offset: first * depth, row: depth, column: 1), windows,
-          MatrixView(row: size.positions, column: 1), to: &y,
-          (sample * size.filters + first) * size.positions, adds: false)
+          MatrixView(row: size.positions, column: 1), to: &y, first * size.positions, adds: false)
       }
-    }
-    return y
+      return y
+    }.flatMap(\.self)
   }
 
   package func coefficients(_ values: NodeValues, mode: LaneMode, ties: TieTolerances)

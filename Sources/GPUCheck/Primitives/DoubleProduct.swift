@@ -28,7 +28,7 @@ func addProduct(
   )
   precondition(aEnd < a.count && bEnd < b.count && cOffset + rows * columns <= c.count)
   // Tasks by columns, which share no tile of B, and by rows where these are too few.
-  let wanted = max(1, min(rows * depth * columns >> 18, 64))
+  let wanted = max(1, min(rows * depth * columns / leastShared, 64))
   let across = max(1, min(wanted, columns / 32))
   let down = max(1, min(wanted / across, rows / 64))
   c.withUnsafeMutableBufferPointer { c in
@@ -47,6 +47,14 @@ func addProduct(
       }
     }
   }
+}
+
+/// Multiply-adds of a task at least.
+private let leastShared = 1 << 18
+
+/// Whether a product is more than one task.
+func isShared(rows: Int, depth: Int, columns: Int) -> Bool {
+  rows * depth * columns >= 2 * leastShared
 }
 
 private func share(_ number: Int, of count: Int, among parts: Int) -> Range<Int> {
