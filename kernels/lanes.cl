@@ -23,31 +23,31 @@
 #else
 #define INT_TO_MASK(condition) (condition)
 #endif
-#define ANY(condition) any_lane(condition)
+#define ANY(condition) PASTE(any_long, MASK_LONGS)(PASTE(as_long, MASK_LONGS)(condition))
 #define ANY_INT(condition) any(condition)
 #define FIRST_LANE(v) ((v).s0)
 #endif
 
+// any() of a mask is a dozen instructions as PoCL 3.1 compiles it, and this one or two. Masks are taken as
+// longs: Oclgrind 21.10 takes halves of a vector of ints for values that were never set.
 #if VECTOR_WIDTH > 1
-// any() of a vector of longs is a dozen instructions of PoCL's.
-ALWAYS_INLINE bool any_lane(maskv mask) {
-#if VECTOR_WIDTH == 16
-  const PASTE(MASK_NAME, 8) eight = mask.lo | mask.hi;
-#elif VECTOR_WIDTH == 8
-  const maskv eight = mask;
-#endif
-#if VECTOR_WIDTH >= 8
-  const PASTE(MASK_NAME, 4) four = eight.lo | eight.hi;
+#ifdef REAL_IS_DOUBLE
+#define MASK_LONGS VECTOR_WIDTH
+#elif VECTOR_WIDTH == 2
+#define MASK_LONGS 1
 #elif VECTOR_WIDTH == 4
-  const maskv four = mask;
-#endif
-#if VECTOR_WIDTH >= 4
-  const PASTE(MASK_NAME, 2) two = four.lo | four.hi;
+#define MASK_LONGS 2
+#elif VECTOR_WIDTH == 8
+#define MASK_LONGS 4
 #else
-  const maskv two = mask;
+#define MASK_LONGS 8
 #endif
-  return (two.s0 | two.s1) != 0;
-}
+#define as_long1 as_long
+ALWAYS_INLINE bool any_long1(long mask) { return mask != 0; }
+ALWAYS_INLINE bool any_long2(long2 mask) { return any_long1(mask.s0 | mask.s1); }
+ALWAYS_INLINE bool any_long4(long4 mask) { return any_long2(mask.lo | mask.hi); }
+ALWAYS_INLINE bool any_long8(long8 mask) { return any_long4(mask.lo | mask.hi); }
+ALWAYS_INLINE bool any_long16(long16 mask) { return any_long8(mask.lo | mask.hi); }
 #endif
 
 #if VECTOR_WIDTH == 1
@@ -149,13 +149,13 @@ ALWAYS_INLINE int common_position(intv index) {
   return ANY_INT(index != (intv)(FIRST_LANE(index))) ? -1 : FIRST_LANE(index);
 }
 
-// Of a table [outer, axis_length, inner] the element of each lane's position, where elements e are
-// counted without that axis; where axis_length is 0 they are the table's own. common: that position
-// where all lanes have it, else -1.
+// In a table [outer, axis_length, inner] the place of an element at position 0 of the axis, where elements
+// are counted without it; where axis_length is 0 they are the table's own.
 ALWAYS_INLINE int sliced_place(int e, int axis_length, int inner) {
   return axis_length == 0 ? e : e / inner * axis_length * inner + e % inner;
 }
 
+// The table's element at each lane's position. common: that position where all lanes have it, else -1.
 ALWAYS_INLINE realv sliced(global const real *table, int e, int axis_length, int inner, intv index,
                            int common) {
   const int first = sliced_place(e, axis_length, inner);

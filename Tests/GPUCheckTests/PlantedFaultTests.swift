@@ -47,8 +47,8 @@ import Testing
       operation: .dense(.outIn)),
     Fault(
       what: "a slice's coefficient from the first sample", file: "lanes.cl",
-      right: "first = e / inner * axis_length * inner + e % inner;",
-      wrong: "first = e % inner;", operation: .element(.sigmoid)),
+      right: "e : e / inner * axis_length * inner + e % inner;",
+      wrong: "e : e % inner;", operation: .element(.sigmoid)),
   ]
 
   @Test("A kernel with a planted fault fails the tables at large steps", arguments: faults)
