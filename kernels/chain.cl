@@ -334,7 +334,7 @@ kernel void chain_difference(int lane_vectors, int samples, int layers, int entr
   const int common = FIRST_LANE(input[0]);
   const intv block = (intv)(FIRST_LANE(units.unit[0]) / VECTOR_WIDTH * VECTOR_WIDTH) + LANE_NUMBERS;
   units.is_block = !ANY_INT((units.unit[0] != block) | (units.unit[1] != block) |
-                        (input[0] != (intv)(common)) | (input[1] != (intv)(common)));
+                            (input[0] != (intv)(common)) | (input[1] != (intv)(common)));
   for (int s = 0; s < samples; s++) {
     if (parts != 0) {
 #pragma unroll

@@ -11,6 +11,7 @@
 // without that axis. a0 to a2 are the function's attributes.
 // Launch: [lane workers, workers]. CPU twin: Primitives/Element.swift.
 
+#undef APPLY
 #if KINKS
 #define APPLY(d, c, kinks) RULE(d, c, a, tie_policy, &kinks)
 #else
