@@ -123,6 +123,18 @@ extension Convolution {
     }
   }
 
+  /// Calls the body with each tap of a position that reads a pixel, and with that pixel.
+  @inline(__always)
+  private func forEachTap(
+    of position: Int, _ pixel: UnsafePointer<Int32>, _ size: Extents,
+    _ body: (_ tap: Int, _ source: Int) -> Void
+  ) {
+    for t in 0..<size.taps {
+      let source = Int(pixel[t * size.positions + position])
+      if source >= 0 { body(t, source) }
+    }
+  }
+
   private func inputLanes<T: LaneReal>(
     _ call: LaneCall<T>, _ input: UnsafePointer<T>, _ size: Extents
   ) {
@@ -140,9 +152,7 @@ extension Convolution {
         var count = 0
         for c in 0..<size.depth {
           let channel = (s * size.channels + group * size.depth + c) * size.pixels
-          for t in 0..<size.taps {
-            let source = Int(pixel[t * size.positions + p])
-            if source < 0 { continue }
+          forEachTap(of: p, pixel, size) { t, source in
             weightAt[count] = c * size.taps + t
             rowAt[count] = (channel + source) * lanes
             count += 1
@@ -173,9 +183,7 @@ extension Convolution {
       }
       for c in 0..<size.depth {
         let channel = (s * size.channels + filter / size.perGroup * size.depth + c) * size.pixels
-        for t in 0..<size.taps {
-          let source = Int(pixel[t * size.positions + p])
-          if source < 0 { continue }
+        forEachTap(of: p, pixel, size) { t, source in
           let still = useTable ? x[channel + source] : 0
           let weight = moves + ((filter * size.depth + c) * size.taps + t) * lanes
           for lane in 0..<lanes {
@@ -203,9 +211,7 @@ extension Convolution {
           if source >= 0 { sum = moves[lane] * x[(first + depth) * size.pixels + source] }
         } else {
           for c in 0..<size.depth {
-            for t in 0..<size.taps {
-              let source = Int(pixel[t * size.positions + p])
-              if source < 0 { continue }
+            forEachTap(of: p, pixel, size) { t, source in
               let isMoved = c == depth && t == tap
               let weight =
                 isMoved ? moves[lane] : weights[(filter * size.depth + c) * size.taps + t]
@@ -261,9 +267,7 @@ extension Convolution {
         for e in 0..<size.samples * size.positions {
           let (s, p) = (e / size.positions, e % size.positions)
           var count = 0
-          for t in 0..<size.taps {
-            let source = Int(pixel[t * size.positions + p])
-            if source < 0 { continue }
+          forEachTap(of: p, pixel, size) { t, source in
             weightAt[count] = Int(channel) * size.taps + t
             rowAt[count] = (s * size.pixels + source) * lanes
             count += 1
@@ -290,9 +294,7 @@ extension Convolution {
       let (s, p) = (e / size.positions, e % size.positions)
       let out = call.output + e * lanes
       for lane in 0..<lanes { out[lane] = 0 }
-      for t in 0..<size.taps {
-        let source = Int(pixel[t * size.positions + p])
-        if source < 0 { continue }
+      forEachTap(of: p, pixel, size) { t, source in
         let row = input + (s * size.pixels + source) * lanes
         for lane in 0..<lanes {
           out[lane] += weights[Int(call.indices[0][lane]) * size.taps + t] * row[lane]

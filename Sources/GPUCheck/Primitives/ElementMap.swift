@@ -1,7 +1,10 @@
 import Foundation
 
+/// Elements that one task takes.
+private let elementPiece = 4096
+
 /// What a function makes of each of so many elements, on all cores where these are more than a piece.
-func mapElements<Value>(_ count: Int, piece: Int = 4096, _ body: @Sendable (Int) -> Value)
+func mapElements<Value>(_ count: Int, piece: Int = elementPiece, _ body: @Sendable (Int) -> Value)
   -> [Value]
 {
   [Value](unsafeUninitializedCapacity: count) { values, initialized in
@@ -18,7 +21,7 @@ func mapElements<Numbers: SIMD<Double> & Sendable>(
 ) -> [[Double]] {
   let all = [Double](unsafeUninitializedCapacity: rows * count) { all, initialized in
     nonisolated(unsafe) let all = all
-    forEachElement(count, 4096) { e in
+    forEachElement(count, elementPiece) { e in
       let numbers = body(e)
       for row in 0..<rows { all.initializeElement(at: row * count + e, to: numbers[row]) }
     }

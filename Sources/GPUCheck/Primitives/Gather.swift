@@ -83,18 +83,28 @@ package struct Gather: Primitive {
     }
   }
 
+  /// Calls the body with where each term of an output y stands in x, and ∂y/∂x there.
+  @inline(__always)
+  private func forEachTerm(
+    _ range: Range<Int>, from first: Int, _ x: [Double], _ y: Double,
+    _ body: (_ at: Int, _ slope: Double) -> Void
+  ) {
+    var seen = false
+    for k in range {
+      let at = first + Int(map.sources[k]) * map.inner
+      let isLargest = !seen && x[at] == y
+      seen = seen || isLargest
+      body(at, slope(k, x[at], y, isLargest: isLargest))
+    }
+  }
+
   package func forwardVariance(_ values: NodeValues, inputs: [[Double]?]) -> [Double] {
     var variance = [Double](repeating: 0, count: values.output.count)
     let (x, given) = (values.inputs[0], inputs[0])
     forEach(x.count) { element, first, range in
       let y = values.output[element]
       var sum = RoundedSum()
-      var seen = false
-      for k in range {
-        let at = first + Int(map.sources[k]) * map.inner
-        let isLargest = !seen && x[at] == y
-        seen = seen || isLargest
-        let slope = slope(k, x[at], y, isLargest: isLargest)
+      forEachTerm(range, from: first, x, y) { at, slope in
         if let given { variance[element] += slope * slope * given[at] }
         if reduction == .sum { sum.add(slope * x[at]) }
       }
@@ -118,12 +128,7 @@ package struct Gather: Primitive {
       forEach(x.count) { element, first, range in
         let y = values.output[element]
         let (g, v) = (output.gradient[element], output.variance[element])
-        var seen = false
-        for k in range {
-          let at = first + Int(map.sources[k]) * map.inner
-          let isLargest = !seen && x[at] == y
-          seen = seen || isLargest
-          let slope = slope(k, x[at], y, isLargest: isLargest)
+        forEachTerm(range, from: first, x, y) { at, slope in
           gradients[at] += slope * g
           let own = isExact ? 0 : 2 * unitVariance * slope * slope
           variances[at] += slope * slope * v + g * g * own
