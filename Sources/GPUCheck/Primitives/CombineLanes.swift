@@ -90,6 +90,21 @@ struct BroadcastLanes {
   /// Elements of the output that are stored.
   var count: Int { extents.reduce(1, *) }
 
+  /// Calls the body with each stored element of the output and where two operands' lanes are for it.
+  @inline(__always)
+  func forEachElement(_ body: (_ element: Int, _ a: Int, _ b: Int) -> Void) {
+    guard count > 0 else { return }
+    let (strideA, strideB) = (strides[0][0], strides[1][0])
+    for first in stride(from: 0, to: count, by: extents[0]) {
+      var (a, b) = (operand(0, first), operand(1, first))
+      for element in first..<first + extents[0] {
+        body(element, a, b)
+        a += strideA
+        b += strideB
+      }
+    }
+  }
+
   /// Where an operand's lanes are for a stored element of the output.
   @inline(__always)
   func operand(_ number: Int, _ element: Int) -> Int {
@@ -136,37 +151,38 @@ extension Combine {
     guard let way = BroadcastLanes(call.step.inputShapes, slice: call.step.output.slice) else {
       return
     }
-    guard call.mode == .difference, way.slice == nil else { return oneByOne(call, way) }
-    // A loop of its own for each of those that networks are full of.
-    switch function {
-    case .add: row(by: .add, call, way)
-    case .subtract: row(by: .subtract, call, way)
-    case .multiply: row(by: .multiply, call, way)
-    case .divide: row(by: .divide, call, way)
-    default: row(by: function, call, way)
+    if call.mode == .difference, way.slice == nil {
+      wholeDifferences(call, way)
+    } else {
+      oneByOne(call, way)
     }
   }
 
   /// Differences where all of it moves, a row of lanes after the other.
-  @inline(__always)
-  private func row<T: LaneReal>(
-    by function: CombineFunction, _ call: LaneCall<T>, _ way: BroadcastLanes
-  ) {
+  private func wholeDifferences<T: LaneReal>(_ call: LaneCall<T>, _ way: BroadcastLanes) {
     let lanes = call.lanes
     let tables = Self.tables(function, .difference)
     withUnsafeTemporaryAllocation(of: T.self, capacity: lanes) { still in
       still.initialize(repeating: 0)
       guard let still = still.baseAddress else { return }
-      for e in 0..<way.count {
-        let a = call.inputs[0].map { $0 + way.operand(0, e) * lanes } ?? UnsafePointer(still)
-        let b = call.inputs[1].map { $0 + way.operand(1, e) * lanes } ?? UnsafePointer(still)
+      way.forEachElement { e, atA, atB in
+        let a = call.inputs[0].map { $0 + atA * lanes } ?? UnsafePointer(still)
+        let b = call.inputs[1].map { $0 + atB * lanes } ?? UnsafePointer(still)
         let output = call.output + e * lanes
         var c = SIMD4<T>()
         for table in 0..<tables { c[table] = call.coefficients[table][e] }
-        for lane in 0..<lanes {
+        var lane = 0
+        while lane + LaneVector<T>.scalarCount <= lanes,
+          let change = function.difference(a.vector(lane), b.vector(lane), c)
+        {
+          output.store(change, lane)
+          lane += LaneVector<T>.scalarCount
+        }
+        while lane < lanes {
           var kinks = KinkMeter(tiePolicy: call.tiePolicy)
           output[lane] = function.difference(a[lane], b[lane], c, &kinks)
           call.flags[lane] |= kinks.flags
+          lane += 1
         }
       }
     }
@@ -177,8 +193,8 @@ extension Combine {
     let lanes = call.lanes
     let (a, b) = (call.inputs[0], call.inputs[1])
     let tables = Self.tables(function, call.mode)
-    for e in 0..<way.count {
-      let (atA, atB) = (way.operand(0, e) * lanes, way.operand(1, e) * lanes)
+    way.forEachElement { e, elementA, elementB in
+      let (atA, atB) = (elementA * lanes, elementB * lanes)
       for lane in 0..<lanes {
         let base = way.slice?.base(e, Int(call.indices[0][lane])) ?? e
         var c = SIMD4<T>()

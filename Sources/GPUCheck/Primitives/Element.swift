@@ -98,24 +98,39 @@ package struct Element: Primitive {
     guard let input = call.inputs[0] else { return }
     let a = attributes.rounded(to: T.self)
     let tables = rule.kernel.coefficients
-    let lanes = call.lanes
-    var kinks = KinkMeter(tiePolicy: call.tiePolicy)
-    for element in 0..<call.step.outputElements {
+    let (lanes, flags, policy) = (call.lanes, call.flags, call.tiePolicy)
+    let slice = call.step.output.slice
+    let coefficients = { (at: Int) in
       var c = SIMD4<T>()
-      if case .full = call.step.output.layout {
-        for table in 0..<tables { c[table] = call.coefficients[table][element] }
+      for table in 0..<tables { c[table] = call.coefficients[table][at] }
+      return c
+    }
+    for element in 0..<call.step.outputElements {
+      let (x, y) = (input + element * lanes, call.output + element * lanes)
+      var c = SIMD4<T>()
+      if slice == nil { c = coefficients(element) }
+      var done = 0
+      if slice == nil, call.mode == .difference {
+        // What checks spend their time in.
+        let width = LaneVector<T>.scalarCount
+        while done + width <= lanes, let change = rule.difference(x.vector(done), c, a) {
+          y.store(change, done)
+          done += width
+        }
+        for lane in done..<lanes {
+          var kinks = KinkMeter(tiePolicy: policy)
+          y[lane] = rule.difference(x[lane], c, a, &kinks)
+          flags[lane] |= kinks.flags
+        }
+        continue
       }
       for lane in 0..<lanes {
-        if case .slice(let slice) = call.step.output.layout {
-          let base = slice.base(element, Int(call.indices[0][lane]))
-          for table in 0..<tables { c[table] = call.coefficients[table][base] }
-        }
-        let at = element * lanes + lane
-        kinks.flags = 0
-        call.output[at] =
+        if let slice { c = coefficients(slice.base(element, Int(call.indices[0][lane]))) }
+        var kinks = KinkMeter(tiePolicy: policy)
+        y[lane] =
           call.mode == .difference
-          ? rule.difference(input[at], c, a, &kinks) : rule.value(input[at], c, a, &kinks)
-        call.flags[lane] |= kinks.flags
+          ? rule.difference(x[lane], c, a, &kinks) : rule.value(x[lane], c, a, &kinks)
+        flags[lane] |= kinks.flags
       }
     }
   }

@@ -211,17 +211,20 @@ extension Gather {
     _ call: LaneCall<T>, _ input: UnsafePointer<T>, _ view: View
   ) {
     let lanes = call.lanes
-    let hasWeights = map.weights != nil
+    let weights = map.weights == nil ? nil : call.coefficients[0]
     let fill = call.mode == .value ? T(map.fill) : 0
-    forEach(call, view) { e, first, terms in
-      let out = call.output + e * lanes
-      for lane in 0..<lanes {
-        var sum = CompensatedSum<T>()
+    withUnsafeTemporaryAllocation(of: CompensatedSum<T>.self, capacity: lanes) { sums in
+      guard let sums = sums.baseAddress else { return }
+      forEach(call, view) { e, first, terms in
+        let out = call.output + e * lanes
+        sums.initialize(repeating: CompensatedSum(), count: lanes)
+        // Term by term: a row is read in order, and its lanes are summed side by side.
         for k in terms {
-          let x = input[(first + Int(call.integers[1][k]) * view.inner) * lanes + lane]
-          sum.add(hasWeights ? call.coefficients[0][k] * x : x)
+          let row = input + (first + Int(call.integers[1][k]) * view.inner) * lanes
+          let weight = weights?[k] ?? 1
+          for lane in 0..<lanes { sums[lane].add(weight * row[lane]) }
         }
-        out[lane] = terms.isEmpty ? fill : T(sum.value)
+        for lane in 0..<lanes { out[lane] = terms.isEmpty ? fill : T(sums[lane].value) }
       }
     }
   }

@@ -1,5 +1,5 @@
 /// Eight neighbouring lanes at once, for the loops that the CPU's lanes spend their time in.
-typealias LaneVector<T: LaneReal> = SIMD8<T>
+package typealias LaneVector<T: LaneReal> = SIMD8<T>
 
 extension UnsafePointer where Pointee: LaneReal {
   /// The eight numbers from `at` on.

@@ -34,6 +34,20 @@ extension CombineFunction {
     }
   }
 
+  /// The difference of eight lanes, each as it would be alone; nil for functions that go lane by lane.
+  @inline(__always)
+  func difference<T: LaneReal>(_ da: LaneVector<T>, _ db: LaneVector<T>, _ c: SIMD4<T>)
+    -> LaneVector<T>?
+  {
+    switch self {
+    case .add: da + db
+    case .subtract: da - db
+    case .multiply: da * c[1] + (c[0] + da) * db
+    case .divide: (da - c[0] * db) / (c[1] + db)
+    default: nil
+    }
+  }
+
   @inline(__always)
   func difference<T: LaneReal>(_ da: T, _ db: T, _ c: SIMD4<T>, _ kinks: inout KinkMeter) -> T {
     switch self {

@@ -14,6 +14,11 @@ package protocol ElementRule: Sendable {
     _ d: T, _ c: SIMD4<T>, _ a: SIMD4<T>, _ kinks: inout KinkMeter
   ) -> T
 
+  /// The difference of eight lanes, each as it would be alone; nil where they are to go one by one: where
+  /// one meets a kink, and of functions that have no better way.
+  static func difference<T: LaneReal>(_ d: LaneVector<T>, _ c: SIMD4<T>, _ a: SIMD4<T>)
+    -> LaneVector<T>?
+
   /// f(x) with the coefficients of the baseline (of which it uses y).
   static func value<T: LaneReal>(
     _ x: T, _ c: SIMD4<T>, _ a: SIMD4<T>, _ kinks: inout KinkMeter
@@ -46,6 +51,11 @@ extension ElementRule {
     let h = 1e-5
     return (slope(x + h, y, a).value - slope(x - h, y, a).value) / (2 * h)
   }
+
+  @inline(__always)
+  package static func difference<T: LaneReal>(_ d: LaneVector<T>, _ c: SIMD4<T>, _ a: SIMD4<T>)
+    -> LaneVector<T>?
+  { nil }
 
   package static func series(_ x: Double) -> SIMD8<Double>? { nil }
   package static func piece(_ c: SIMD4<Double>, _ a: SIMD4<Double>) -> (slope: Double, gap: Double)?
