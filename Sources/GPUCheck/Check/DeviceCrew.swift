@@ -78,19 +78,19 @@ struct DeviceCrew {
   }
 }
 
-/// What is made on another thread while this one goes on.
+/// An evaluator that is made on another thread while this one goes on.
 ///
 /// `@unchecked Sendable`: the result is written before the group is left, and read after.
-private final class Upcoming<Value: Sendable>: @unchecked Sendable {
+private final class Upcoming: @unchecked Sendable {
   private let making = DispatchGroup()
-  private var result: Result<Value, any Error>?
+  private var result: Result<any LaneEvaluator, any Error>?
 
-  init(_ make: @escaping @Sendable () throws -> Value) {
+  init(_ make: @escaping @Sendable () throws -> any LaneEvaluator) {
     DispatchQueue.global().async(group: making) { self.result = Result { try make() } }
   }
 
   /// Waits for it. Nil only before it was begun.
-  func value() throws -> Value? {
+  func value() throws -> (any LaneEvaluator)? {
     making.wait()
     return try result?.get()
   }

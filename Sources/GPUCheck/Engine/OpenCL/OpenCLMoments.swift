@@ -172,15 +172,19 @@ private final class MomentStream: @unchecked Sendable {
       place += numbers * LaneSizing.roundUp(part.count, to: width)
       parts.append(part)
     }
-    let out = try buffer(&out, place * precision.bytes)
+    let out = try buffer(&out, place * precision.bytes) {
+      try Buffer(queue.context, byteCount: place * precision.bytes)
+    }.buffer
     if !components.isEmpty {
-      // Zeros at first: whatever becomes of a write, kernels find components that there are.
       let bytes = components.count * MemoryLayout<Int32>.stride
-      try components.withUnsafeBytes {
-        try queue.write(try buffer(&self.components, bytes, isZero: true), $0)
+      let (held, isNew) = try buffer(&self.components, bytes) {
+        try Buffer(queue.context, integers: components)
       }
-      try queue.write(
-        try buffer(&self.moves, moves.count * precision.bytes), reals: moves, precision)
+      if !isNew { try components.withUnsafeBytes { try queue.write(held, $0) } }
+      let (steps, areNew) = try buffer(&self.moves, moves.count * precision.bytes) {
+        try Buffer(queue.context, reals: moves, precision)
+      }
+      if !areNew { try queue.write(steps, reals: moves, precision) }
     }
     for part in parts { try launch(part, out) }
     if staging.byteCount < place * precision.bytes {
@@ -231,17 +235,15 @@ private final class MomentStream: @unchecked Sendable {
     }
   }
 
-  /// A buffer of so many bytes at least, in the place of one that may be too small.
-  private func buffer(_ known: inout Buffer?, _ bytes: Int, isZero: Bool = false) throws -> Buffer {
-    if let known, known.byteCount >= bytes { return known }
+  /// A buffer of so many bytes at least: the known one, or where that is too small a new one in its place.
+  private func buffer(_ known: inout Buffer?, _ bytes: Int, _ make: () throws -> Buffer) throws -> (
+    buffer: Buffer, isNew: Bool
+  ) {
+    if let known, known.byteCount >= bytes { return (known, false) }
     known = nil
-    let zeros = isZero ? bytes / MemoryLayout<Int32>.stride : 0
-    let made =
-      try isZero
-      ? Buffer(queue.context, integers: [Int32](repeating: 0, count: zeros))
-      : Buffer(queue.context, byteCount: bytes)
+    let made = try make()
     known = made
-    return made
+    return (made, true)
   }
 
   private func launch(

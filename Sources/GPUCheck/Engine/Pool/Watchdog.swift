@@ -51,13 +51,19 @@ package final class Watchdog: @unchecked Sendable {
     turn?.lock()
     defer { turn?.unlock() }
     let hang = DeviceHang(device: device, call: call, seconds: limit)
-    let answer = Answer<Result>()
+    let answer = Answer()
+    // Written before the answer is given, and read after. No type of its own holds it: Swift makes what it
+    // knows of a generic one when it first meets it, which takes a small check longer than the call.
+    nonisolated(unsafe) var result: Swift.Result<Result, any Error>?
     let mailbox = try lock.withLock {
       guard !isLeft else { throw hang }
       return idle.popLast() ?? Mailbox()
     }
-    mailbox.post { answer.give(Swift.Result { try body() }) }
-    guard let result = answer.wait(limit) else {
+    mailbox.post {
+      result = Swift.Result { try body() }
+      answer.give()
+    }
+    guard answer.wait(limit), let result else {
       lock.withLock { isLeft = true }
       throw hang
     }
@@ -110,29 +116,29 @@ private final class Mailbox: @unchecked Sendable {
   }
 }
 
-/// What a call came to, once it has.
-private final class Answer<Value: Sendable>: @unchecked Sendable {
+/// Whether a call came back.
+private final class Answer: @unchecked Sendable {
   private let lock = NSCondition()
-  private var result: Result<Value, any Error>?
+  private var isGiven = false
 
-  func give(_ result: Result<Value, any Error>) {
+  func give() {
     lock.withLock {
-      self.result = result
+      isGiven = true
       lock.broadcast()
     }
   }
 
-  /// nil where it does not come within so many seconds. They are counted second by second: a process
+  /// false where it does not come within so many seconds. They are counted second by second: a process
   /// that was suspended, or a machine that slept, is not a device that hangs.
-  func wait(_ seconds: Double) -> Result<Value, any Error>? {
+  func wait(_ seconds: Double) -> Bool {
     lock.lock()
     defer { lock.unlock() }
     var left = seconds
-    while result == nil, left > 0 {
+    while !isGiven, left > 0 {
       let slice = min(left, 1)
       if !lock.wait(until: Date(timeIntervalSinceNow: slice)) { left -= slice }
     }
-    return result
+    return isGiven
   }
 }
 
