@@ -171,18 +171,17 @@ extension Combine {
         let output = call.output + e * lanes
         var c = SIMD4<T>()
         for table in 0..<tables { c[table] = call.coefficients[table][e] }
-        var lane = 0
-        while lane + LaneVector<T>.scalarCount <= lanes,
-          let change = function.difference(a.vector(lane), b.vector(lane), c)
+        var next = 0
+        while next + LaneVector<T>.scalarCount <= lanes,
+          let change = function.difference(a.vector(next), b.vector(next), c)
         {
-          output.store(change, lane)
-          lane += LaneVector<T>.scalarCount
+          output.store(change, next)
+          next += LaneVector<T>.scalarCount
         }
-        while lane < lanes {
+        for lane in next..<lanes {
           var kinks = KinkMeter(tiePolicy: call.tiePolicy)
           output[lane] = function.difference(a[lane], b[lane], c, &kinks)
           call.flags[lane] |= kinks.flags
-          lane += 1
         }
       }
     }

@@ -97,36 +97,29 @@ package struct Element: Primitive {
   ) {
     guard let input = call.inputs[0] else { return }
     let a = attributes.rounded(to: T.self)
-    let tables = rule.kernel.coefficients
-    let (lanes, flags, policy) = (call.lanes, call.flags, call.tiePolicy)
+    let (lanes, flags) = (call.lanes, call.flags)
     let slice = call.step.output.slice
     let coefficients = { (at: Int) in
       var c = SIMD4<T>()
-      for table in 0..<tables { c[table] = call.coefficients[table][at] }
+      for table in 0..<rule.kernel.coefficients { c[table] = call.coefficients[table][at] }
       return c
     }
     for element in 0..<call.step.outputElements {
       let (x, y) = (input + element * lanes, call.output + element * lanes)
       var c = SIMD4<T>()
-      if slice == nil { c = coefficients(element) }
-      var done = 0
-      if slice == nil, call.mode == .difference {
-        // What checks spend their time in.
-        let width = LaneVector<T>.scalarCount
-        while done + width <= lanes, let change = rule.difference(x.vector(done), c, a) {
-          y.store(change, done)
-          done += width
+      var next = 0
+      if slice == nil {
+        c = coefficients(element)
+        while call.mode == .difference, next + LaneVector<T>.scalarCount <= lanes,
+          let change = rule.difference(x.vector(next), c, a)
+        {
+          y.store(change, next)
+          next += LaneVector<T>.scalarCount
         }
-        for lane in done..<lanes {
-          var kinks = KinkMeter(tiePolicy: policy)
-          y[lane] = rule.difference(x[lane], c, a, &kinks)
-          flags[lane] |= kinks.flags
-        }
-        continue
       }
-      for lane in 0..<lanes {
+      for lane in next..<lanes {
         if let slice { c = coefficients(slice.base(element, Int(call.indices[0][lane]))) }
-        var kinks = KinkMeter(tiePolicy: policy)
+        var kinks = KinkMeter(tiePolicy: call.tiePolicy)
         y[lane] =
           call.mode == .difference
           ? rule.difference(x[lane], c, a, &kinks) : rule.value(x[lane], c, a, &kinks)

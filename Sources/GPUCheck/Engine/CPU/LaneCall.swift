@@ -23,14 +23,13 @@ package struct KinkMeter {
   package var tiePolicy: TiePolicy
   package var flags: UInt32 = 0
 
-  /// m: where the element stands against its kink (at 0) at θ; moved: in the lane. A choice and no branch,
-  /// for loops over neighbouring lanes.
+  /// m: where the element stands against its kink (at 0) at θ; moved: in the lane.
   @inline(__always)
-  package mutating func note<T: LaneReal>(
-    _ m: T, _ moved: T, _ tolerance: T, where applies: Bool = true
-  ) {
-    let crossed = (m > 0) != (moved > 0) ? LaneFlags.crossed.rawValue : 0
-    let found = m.magnitude <= tolerance ? LaneFlags.tied.rawValue : crossed
-    flags |= applies ? found : 0
+  package mutating func note<T: LaneReal>(_ m: T, _ moved: T, _ tolerance: T) {
+    if m.magnitude <= tolerance {
+      flags |= LaneFlags.tied.rawValue
+    } else if (m > 0) != (moved > 0) {
+      flags |= LaneFlags.crossed.rawValue
+    }
   }
 }

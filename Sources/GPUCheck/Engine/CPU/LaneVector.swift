@@ -1,6 +1,18 @@
 /// Eight neighbouring lanes at once, for the loops that the CPU's lanes spend their time in.
 package typealias LaneVector<T: LaneReal> = SIMD8<T>
 
+extension SIMD8 where Scalar: LaneReal {
+  /// Whether the squares' sum is less than the bound's square, so that every magnitude is less than the
+  /// bound's; to look for the largest takes longer.
+  @inline(__always)
+  func areSurelyBelow(_ bound: Scalar) -> Bool {
+    let squares = self * self
+    let four = squares.lowHalf + squares.highHalf
+    let two = four.lowHalf + four.highHalf
+    return two[0] + two[1] < bound * bound
+  }
+}
+
 extension UnsafePointer where Pointee: LaneReal {
   /// The eight numbers from `at` on.
   @inline(__always)

@@ -18,6 +18,11 @@ package enum SquareRule: ElementRule {
   }
 
   @inline(__always)
+  package static func difference<T: LaneReal>(_ d: LaneVector<T>, _ c: SIMD4<T>, _ a: SIMD4<T>)
+    -> LaneVector<T>?
+  { d * (2 * c[0] + d) }
+
+  @inline(__always)
   package static func value<T: LaneReal>(
     _ x: T, _ c: SIMD4<T>, _ a: SIMD4<T>, _ kinks: inout KinkMeter
   ) -> T {

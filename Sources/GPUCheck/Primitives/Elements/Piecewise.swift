@@ -3,10 +3,9 @@ import RealModule
 /// The part of a step d from m that lies right, and the part that lies left of a kink at 0: exact.
 @inline(__always)
 package func splitAtKink<T: LaneReal>(_ d: T, _ m: T) -> (left: T, right: T) {
-  // Choices rather than minimum and maximum: those are branches, which keep a loop from vectors.
   (
-    (d > -m ? -m : d) - (0 > -m ? -m : 0),
-    (d < -m ? -m : d) - (0 < -m ? -m : 0)
+    T.minimum(d, -m) - T.minimum(0, -m),
+    T.maximum(d, -m) - T.maximum(0, -m)
   )
 }
 
@@ -32,12 +31,13 @@ package enum StraightRule: ElementRule {
   ) -> T {
     let m = c[0]
     let step = c[1] * d
-    kinks.note(m, m + step, c[2], where: step != 0)
+    guard step != 0 else { return 0 }
+    kinks.note(m, m + step, c[2])
+    if kinks.tiePolicy != .natural, m.magnitude <= c[2] {
+      return step * (kinks.tiePolicy == .low ? a[0] : a[1])
+    }
     let (left, right) = splitAtKink(step, m)
-    let natural = a[0] * left + a[1] * right
-    let branch = step * (kinks.tiePolicy == .low ? a[0] : a[1])
-    let takesBranch = kinks.tiePolicy != .natural && m.magnitude <= c[2]
-    return step == 0 ? 0 : takesBranch ? branch : natural
+    return a[0] * left + a[1] * right
   }
 
   /// Where none comes to the kink it is a product with the slope there.
@@ -46,13 +46,8 @@ package enum StraightRule: ElementRule {
     -> LaneVector<T>?
   {
     let m = c[0]
-    guard m.isFinite, m.magnitude > c[2] else { return nil }
     let step = c[1] * d
-    // Less than m² together, so each is less than |m|: to look for the largest takes longer.
-    let squares = step * step
-    let four = squares.lowHalf + squares.highHalf
-    let two = four.lowHalf + four.highHalf
-    guard two[0] + two[1] < m * m else { return nil }
+    guard m.isFinite, m.magnitude > c[2], step.areSurelyBelow(m) else { return nil }
     // No -0, which the sum of both sides never is.
     return (m > 0 ? a[1] : a[0]) * step + LaneVector<T>()
   }

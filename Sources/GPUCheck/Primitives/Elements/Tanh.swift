@@ -29,6 +29,17 @@ package enum TanhRule: ElementRule {
       ? 2 * SigmoidRule.step(2 * d, small, large) : 2 * SigmoidRule.step(2 * d, large, small)
   }
 
+  /// Small steps.
+  @inline(__always)
+  package static func difference<T: LaneReal>(_ d: LaneVector<T>, _ c: SIMD4<T>, _ a: SIMD4<T>)
+    -> LaneVector<T>?
+  {
+    guard d.areSurelyBelow(T.smallStep) else { return nil }
+    let square = d * d
+    let t = d + d * square * (square * T(2.0 / 15) - T(1.0 / 3))
+    return c[1] * t / (1 + c[0] * t)
+  }
+
   @inline(__always)
   package static func value<T: LaneReal>(
     _ x: T, _ c: SIMD4<T>, _ a: SIMD4<T>, _ kinks: inout KinkMeter
