@@ -15,7 +15,7 @@ import Testing
     let end = try Program.run(short)
     #expect(end.status == 2 && end.output.isEmpty)
     #expect(end.errors.split(separator: "\n").count == 1, "\(end.errors)")
-    for words in ["would take about", "--budget allows 1 ms", "use --full to insist"] {
+    for words in ["would take about", "--budget allows 0.1 ms", "use --full to insist"] {
       #expect(end.errors.contains(words), "\(end.errors)")
     }
     let full = try Program.run(short + ["--full"])

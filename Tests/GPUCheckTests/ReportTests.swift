@@ -277,7 +277,7 @@ import Testing
       (TextFormat.exact(1e-5), "1e-5"), (TextFormat.exact(0.25), "0.25"),
       (TextFormat.exact(100), "100"),
       (TextFormat.value(1 / 3), "0.333333333"), (TextFormat.seconds(0.0212), "22 ms"),
-      (TextFormat.seconds(0.000238), "0.24 ms"), (TextFormat.seconds(0.001), "1 ms"),
+      (TextFormat.seconds(0.000238), "0.3 ms"), (TextFormat.seconds(0), "0 ms"),
       (TextFormat.seconds(0.21), "0.21 s"), (TextFormat.seconds(14.4), "14 s"),
       (TextFormat.seconds(200), "3 min 20 s"), (TextFormat.seconds(7500), "2 h 5 min"),
       (TextFormat.seconds(.infinity), "unknown"), (TextFormat.bytes(512), "512 bytes"),

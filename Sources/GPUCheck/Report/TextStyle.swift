@@ -65,7 +65,7 @@ package enum TextFormat {
   /// Seconds: `21 ms`, `0.21 s`, `14 s`, `3 min 20 s`, `2 h 5 min`, `12 days`, `5 years`.
   package static func seconds(_ value: Double) -> String {
     guard value.isFinite, value < 1e9 else { return "unknown" }
-    if value < 0.01 { return format(1000 * value, "%.2g ms") }
+    if value > 0, value < 0.0095 { return format((10_000 * value).rounded(.up) / 10, "%.1f ms") }
     if value < 0.1 { return "\(Int((1000 * value).rounded(.up))) ms" }
     if value < 10 { return format(value, "%.2f s") }
     let whole = Int(value.rounded())
