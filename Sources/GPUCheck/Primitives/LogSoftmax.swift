@@ -15,7 +15,7 @@ package struct LogSoftmax: Primitive {
   }
 
   package func forward(_ inputs: [[Double]], shapes: [[Int]]) -> [Double] {
-    rows(inputs[0], shapes).flatMap { z in
+    classRows(inputs[0], shapes).flatMap { z in
       let top = largest(z)
       let first = z.startIndex
       // The largest class's own share is 1: log1p keeps the digits of a probability near 1.
@@ -24,11 +24,6 @@ package struct LogSoftmax: Primitive {
       let logarithm = Double.log(onePlus: others)
       return z.map { ($0 - z[first + top]) - logarithm }
     }
-  }
-
-  private func rows(_ values: [Double], _ shapes: [[Int]]) -> [ArraySlice<Double>] {
-    let classes = shapes[0].last ?? 1
-    return stride(from: 0, to: values.count, by: classes).map { values[$0..<$0 + classes] }
   }
 
   package func forwardVariance(_ values: NodeValues, inputs: [[Double]?]) -> [Double] {
@@ -82,7 +77,7 @@ package struct LogSoftmax: Primitive {
   {
     [
       .values(values.output.map { Double.exp($0) }),
-      .values(rows(values.output, values.shapes).map { Double(largest($0)) }),
+      .values(classRows(values.output, values.shapes).map { Double(largest($0)) }),
     ]
   }
 

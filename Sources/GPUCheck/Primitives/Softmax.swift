@@ -13,7 +13,7 @@ package struct Softmax: Primitive {
   }
 
   package func forward(_ inputs: [[Double]], shapes: [[Int]]) -> [Double] {
-    rows(inputs[0], shapes).flatMap { Self.probabilities($0) }
+    classRows(inputs[0], shapes).flatMap { Self.probabilities($0) }
   }
 
   /// e^{z_c} / Σ e^{z_k}, relative to the largest z.
@@ -28,7 +28,7 @@ package struct Softmax: Primitive {
   package func coefficients(_ values: NodeValues, mode: LaneMode, ties: TieTolerances)
     -> [LaneTable]
   {
-    [.output, .values(rows(values.output, values.shapes).map { Double(largest($0)) })]
+    [.output, .values(classRows(values.output, values.shapes).map { Double(largest($0)) })]
   }
 
   package func tableSizes(shapes: [[Int]]) -> TableSizes {
@@ -127,11 +127,12 @@ package struct Softmax: Primitive {
     }
     return [adjoint]
   }
+}
 
-  private func rows(_ values: [Double], _ shapes: [[Int]]) -> [ArraySlice<Double>] {
-    let classes = shapes[0].last ?? 1
-    return stride(from: 0, to: values.count, by: classes).map { values[$0..<$0 + classes] }
-  }
+/// The classes of each row of an operator's input or output.
+func classRows(_ values: [Double], _ shapes: [[Int]]) -> [ArraySlice<Double>] {
+  let classes = shapes[0].last ?? 1
+  return stride(from: 0, to: values.count, by: classes).map { values[$0..<$0 + classes] }
 }
 
 /// The position of the largest value, counted from the slice's start.

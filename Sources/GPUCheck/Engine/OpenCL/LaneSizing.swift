@@ -92,14 +92,24 @@ struct LaneSizing {
   /// The least lanes of a launch.
   private var unit: Int { 2 * vectorWidth }
 
-  /// The most lanes up to a number that a launch may have, and a unit at least. On the host an odd number of
-  /// units: elements that lie a power of two apart would push each other out of the caches. Elsewhere
-  /// groups of work-items that are full.
-  func capacity(atMost lanes: Int) -> Int {
+  /// The most lanes up to a number that a launch may have, and a unit at least.
+  func capacity(atMost lanes: Int) -> Int { launchable(lanes, isChain: false, roundsUp: false) }
+
+  /// The lanes of a launch for so many that are wanted: no more than a capacity that holds these.
+  func padded(_ count: Int, isChain: Bool) -> Int {
+    launchable(count, isChain: isChain, roundsUp: true)
+  }
+
+  /// Lanes that a launch may have. On the host an odd number of units: elements that lie a power of two apart
+  /// would push each other out of the caches. Elsewhere groups of work-items that are full. A chain's are any
+  /// number of units.
+  private func launchable(_ lanes: Int, isChain: Bool, roundsUp: Bool) -> Int {
+    let wholes = { (size: Int) in max(1, (roundsUp ? lanes + size - 1 : lanes) / size) }
     let group = DeviceDescription.sideBySide
-    if !isHost, lanes >= group { return lanes / group * group }
-    let units = max(1, lanes / unit)
-    return unit * (isHost && units >= 16 && units.isMultiple(of: 2) ? units - 1 : units)
+    if !isHost, !isChain, lanes >= group { return wholes(group) * group }
+    let units = wholes(unit)
+    let isEven = isHost && !isChain && units >= 16 && units.isMultiple(of: 2)
+    return unit * (isEven ? units + (roundsUp ? 1 : -1) : units)
   }
 
   /// The error for a network that does not fit the memory that may be used.
@@ -108,16 +118,6 @@ struct LaneSizing {
       "this network needs at least \(TextFormat.bytes(needed)) on \(place), and "
         + "\(TextFormat.bytes(allowed)) may be used",
       remedy: "allow more with --memory, choose another device, or take --precision f32")
-  }
-
-  /// The lanes of a launch for so many that are wanted, by the same rules; a chain's are any number of units.
-  /// No more than a capacity that holds those wanted.
-  func padded(_ count: Int, isChain: Bool) -> Int {
-    let group = DeviceDescription.sideBySide
-    if !isHost, !isChain, count >= group { return Self.roundUp(count, to: group) }
-    let units = max(1, (count + unit - 1) / unit)
-    return unit
-      * (isHost && !isChain && units >= 16 && units.isMultiple(of: 2) ? units + 1 : units)
   }
 
   static func roundUp(_ count: Int, to unit: Int) -> Int { (count + unit - 1) / unit * unit }
