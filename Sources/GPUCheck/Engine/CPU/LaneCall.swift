@@ -23,6 +23,8 @@ package struct KinkMeter {
   package var tiePolicy: TiePolicy
   package var flags: UInt32 = 0
 
+  package init(tiePolicy: TiePolicy) { self.tiePolicy = tiePolicy }
+
   /// m: where the element stands against its kink (at 0) at θ; moved: in the lane.
   @inline(__always)
   package mutating func note<T: LaneReal>(_ m: T, _ moved: T, _ tolerance: T) {
